@@ -1,0 +1,184 @@
+"""Skyrail's options in Airflow's configuration: one frozen dataclass a section, a paragraph under each field.
+
+A field is an Airflow option of the same name, set as any other (`airflow.cfg`, or the environment variable
+`AIRFLOW__<SECTION>__<FIELD>`). Airflow's own list of options and the reference page are made from these classes.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import inspect
+import os
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from skyrail.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class TrackingSettings:
+    """Where attempts of steps are recorded."""
+
+    section: ClassVar[str] = "skyrail_tracking"
+
+    server: str = "http://127.0.0.1:5000"
+    """Address of the MLflow tracking server.
+
+    A task never calls it: what a step records goes to the spool, and the flusher sends it on."""
+
+    browser_url: str = ""
+    """Address of MLflow's own pages as a browser reaches them; empty means the same as `server`."""
+
+    spool: str = ""
+    """Folder on local disk that holds what was recorded and not yet sent; empty means `spool` under Airflow's home.
+
+    Each attempt has a folder there, removed when the tracking server has everything. A local disk is needed: file
+    locks tell the flusher that an attempt has died."""
+
+    store: str = ""
+    """Where results of steps go that are too large for an XCom: any fsspec address, such as `s3://bucket/skyrail`.
+
+    Empty means the folder `store` under Airflow's home, which only one machine can read."""
+
+    inline_bytes: int = 16384
+    """Size in bytes up to which a result of plain JSON values stays in the XCom itself.
+
+    16 KiB is read at a glance in Airflow's pages and costs the database little."""
+
+    flush_seconds: float = 1.0
+    """How often the flusher looks for something to send, in seconds.
+
+    One second keeps the Runs page close to live at no measurable load."""
+
+    request_seconds: float = 10.0
+    """How long one call of the tracking server may take, in seconds, before it counts as away."""
+
+
+@dataclass(frozen=True)
+class AuthSettings:
+    """Who may sign in."""
+
+    section: ClassVar[str] = "skyrail_auth"
+
+    login_links: str = ""
+    """Folder with the hashes of one-time sign-in links; empty, the default, means that no link is ever accepted.
+
+    `skyrail up` sets it. Whoever can write there can sign in as admin, so it is readable by its owner alone."""
+
+
+@dataclass(frozen=True)
+class NotificationSettings:
+    """Whom an alert reaches."""
+
+    section: ClassVar[str] = "skyrail_notifications"
+
+    inbox: str = ""
+    """File to which each message is appended as a JSON line; empty means none.
+
+    `skyrail up` sets it: the messages appear in the terminal and on the Skyrail page."""
+
+    email_to: str = ""
+    """Addresses, separated by commas, that get each message by e-mail; empty means none."""
+
+    smtp_conn_id: str = "smtp_default"
+    """Airflow connection of the mail server, used when `email_to` is set."""
+
+    webhook_conn_id: str = ""
+    """Airflow HTTP connection that gets each message as a JSON `POST`; empty means none."""
+
+
+@dataclass(frozen=True)
+class ExecutionSettings:
+    """How task processes start."""
+
+    section: ClassVar[str] = "skyrail_execution"
+
+    preload: str = ""
+    """Modules, separated by commas, that the scheduler imports before LocalExecutor forks its workers.
+
+    A module loaded there costs its tasks nothing. One that cannot be imported is named in the log and left out."""
+
+
+SECTIONS: tuple[type, ...] = (TrackingSettings, AuthSettings, NotificationSettings, ExecutionSettings)
+
+S = TypeVar("S")
+
+
+def load(section: type[S]) -> S:
+    """Read one section from Airflow's configuration.
+
+    Raises:
+        SettingsError: a value is not of its field's type.
+    """
+    from airflow.configuration import conf
+
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(section):  # type: ignore[arg-type]
+        text = conf.get(section.section, field.name, fallback=None)  # type: ignore[attr-defined]
+        if text is None:
+            continue
+        values[field.name] = _convert(section.section, field.name, str(field.type), text)  # type: ignore[attr-defined]
+    return section(**values)
+
+
+def _convert(section: str, name: str, kind: str, text: str) -> Any:
+    try:
+        return {"str": str, "int": int, "float": float}[kind](text)
+    except ValueError:
+        raise SettingsError(
+            f"[{section}] {name} is {text!r}, which is not of type {kind}.",
+            fix=f"Set AIRFLOW__{section.upper()}__{name.upper()} to a value of type {kind}, or remove it.",
+        ) from None
+
+
+def airflow_home() -> Path:
+    """Return Airflow's home folder without importing Airflow."""
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+
+
+def spool_folder(settings: TrackingSettings) -> Path:
+    """Return the folder of the spool."""
+    return Path(settings.spool) if settings.spool else airflow_home() / "spool"
+
+
+def store_url(settings: TrackingSettings) -> str:
+    """Return the fsspec address of the artifact store."""
+    return settings.store or str(airflow_home() / "store")
+
+
+@functools.cache
+def field_docs(section: type) -> dict[str, str]:
+    """Return the paragraph under each field of a section, keyed by the field's name."""
+    [tree] = ast.parse(textwrap.dedent(inspect.getsource(section))).body
+    assert isinstance(tree, ast.ClassDef)
+    docs: dict[str, str] = {}
+    for field, below in zip(tree.body, tree.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            assert isinstance(field.target, ast.Name)
+            docs[field.target.id] = inspect.cleandoc(str(below.value.value))
+    return docs
+
+
+def airflow_options() -> dict[str, dict[str, Any]]:
+    """Return all sections in the form that Airflow's provider metadata wants under `config`."""
+    kinds = {"str": "string", "int": "integer", "float": "float"}
+    return {
+        section.section: {  # type: ignore[attr-defined]
+            "description": inspect.cleandoc(section.__doc__ or ""),
+            "options": {
+                field.name: {
+                    "description": field_docs(section)[field.name],
+                    "type": kinds[str(field.type)],
+                    "default": str(field.default),
+                    "example": None,
+                    "version_added": "0.1.0",
+                }
+                for field in dataclasses.fields(section)
+            },
+        }
+        for section in SECTIONS
+    }

@@ -1,0 +1,77 @@
+"""The record's vocabulary in MLflow: tags, experiments and values. What is written here is Skyrail's contract.
+
+An attempt of a step is one MLflow run in the experiment named after its DAG. A comparison and a promotion of a model
+are one run each in the experiment `model:<name>`. All of it can be read with MLflow's own pages and clients.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+# What a run is: each run that Skyrail writes has this tag.
+KIND = "skyrail.kind"
+ATTEMPT, COMPARISON, PROMOTION = "attempt", "comparison", "promotion"
+
+# Identity of an attempt, from Airflow. ATTEMPT_ID is the task instance's UUID, which is new for each try.
+ATTEMPT_ID = "skyrail.attempt_id"
+DAG_ID = "skyrail.dag_id"
+RUN_ID = "skyrail.run_id"
+TASK_ID = "skyrail.task_id"
+MAP_INDEX = "skyrail.map_index"  # "-1" when the task is not mapped
+TRY_NUMBER = "skyrail.try_number"
+LOGICAL_DATE = "skyrail.logical_date"  # ISO 8601, empty when the run has none
+
+# Its version.
+COMMIT = "skyrail.commit"  # 40 hex digits, empty outside a git repository
+DIRTY = "skyrail.dirty"  # "true" when tracked or untracked files differed from the commit
+SOURCE_SHA256 = "skyrail.source_sha256"
+ENVIRONMENT_SHA256 = "skyrail.environment_sha256"
+PYTHON = "skyrail.python"
+INPUT_PREFIX = "skyrail.input."  # + argument name: the reference of the stored object, as JSON
+OUTPUT_PREFIX = "skyrail.output."  # + result name ("return_value"): likewise
+VALUE_PREFIX = "skyrail.value."  # + name: the last value, not a number, that a metric line gave, as JSON
+
+# Its end.
+ENDED = "skyrail.ended"
+ERROR = "skyrail.error"  # one line, for failed and killed
+SECONDS = "skyrail.seconds"
+NOTICE_PREFIX = "skyrail.notice."  # + topic: something the recorder left out, in a sentence
+
+Ended = Literal["running", "succeeded", "failed", "killed", "skipped"]
+
+# Comparison of a candidate with the champion. Metrics: difference, low, high (of champion minus candidate loss, so
+# positive is better), champion_loss, candidate_loss, margin, rows, units. Params: metric, method, confidence, rule.
+MODEL = "skyrail.model"
+CANDIDATE_VERSION = "skyrail.candidate_version"
+CHAMPION_VERSION = "skyrail.champion_version"  # empty: compared with the baseline in BASELINE
+BASELINE = "skyrail.baseline"  # what stood in for a champion when there was none, in words
+VERDICT = "skyrail.verdict"
+REASON = "skyrail.reason"
+EVALUATED_ON = "skyrail.evaluated_on"  # the rows' name, such as "2013-02"
+BY = "skyrail.by"  # who or what decided: "dag/run/task" or a person
+
+Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "ERROR"]
+
+# Promotion: the alias moved. CANDIDATE_VERSION is the version it moved to, CHAMPION_VERSION the one before.
+COMPARISON_RUN = "skyrail.comparison_run"  # MLflow run of the comparison that allowed it
+
+# Model versions carry these: the attempt that trained the model and the content of its file.
+MODEL_SHA256 = "skyrail.model_sha256"
+
+CHAMPION_ALIAS = "champion"
+CANDIDATE_ALIAS = "candidate"
+
+
+def model_experiment(model: str) -> str:
+    """Return the name of the experiment with a model's history."""
+    return f"model:{model}"
+
+
+def airflow_path(tags: dict[str, str]) -> str:
+    """Return the path of an attempt's page in Airflow's UI, relative to the api-server's base address."""
+    from urllib.parse import quote
+
+    path = f"dags/{quote(tags[DAG_ID])}/runs/{quote(tags[RUN_ID])}/tasks/{quote(tags[TASK_ID])}"
+    if tags.get(MAP_INDEX, "-1") != "-1":
+        path += f"/mapped/{tags[MAP_INDEX]}"
+    return f"{path}?try_number={tags[TRY_NUMBER]}"
