@@ -1,0 +1,1 @@
+"""Putting models into service, decided by statistics that can be trusted."""

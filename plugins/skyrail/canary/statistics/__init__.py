@@ -1,0 +1,1 @@
+"""Statistics of decisions about models: numpy and scipy, nothing else."""

@@ -1,0 +1,1 @@
+"""Results of steps: kept by their content, handed on by reference."""

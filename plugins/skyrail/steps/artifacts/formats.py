@@ -1,0 +1,125 @@
+"""How a value becomes a file and back: one class a format, asked in the order of `FORMATS`."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from abc import ABC, abstractmethod
+from typing import IO, Any, ClassVar
+
+
+class Format(ABC):
+    """Write and read values of some kind. A subclass says its `name` and overrides the four methods."""
+
+    name: ClassVar[str]
+    """Name in references: it stays readable for as long as a reference to it exists."""
+
+    @abstractmethod
+    def accepts(self, value: Any) -> bool:
+        """Tell whether this format keeps the value whole, without importing what made it."""
+
+    @abstractmethod
+    def write(self, value: Any, file: IO[bytes]) -> None:
+        """Write the value."""
+
+    @abstractmethod
+    def read(self, file: IO[bytes]) -> Any:
+        """Return an equal value."""
+
+    def summary(self, value: Any) -> str:
+        """Say in a few words what the value is."""
+        return type(value).__name__
+
+
+class Parquet(Format):
+    """A pandas frame with text for column names, index included."""
+
+    name = "parquet"
+
+    def accepts(self, value: Any) -> bool:
+        return _is(value, "pandas", "DataFrame") and all(isinstance(column, str) for column in value.columns)
+
+    def write(self, value: Any, file: IO[bytes]) -> None:
+        value.to_parquet(file)
+
+    def read(self, file: IO[bytes]) -> Any:
+        import pandas as pd
+
+        return pd.read_parquet(file)
+
+    def summary(self, value: Any) -> str:
+        return f"{len(value)} rows, {len(value.columns)} columns"
+
+
+class Npy(Format):
+    """A numpy array of numbers, dates or fixed-length text: whatever needs no pickle."""
+
+    name = "npy"
+
+    def accepts(self, value: Any) -> bool:
+        return _is(value, "numpy", "ndarray") and not value.dtype.hasobject
+
+    def write(self, value: Any, file: IO[bytes]) -> None:
+        import numpy as np
+
+        np.save(file, value, allow_pickle=False)
+
+    def read(self, file: IO[bytes]) -> Any:
+        import numpy as np
+
+        return np.load(file, allow_pickle=False)
+
+    def summary(self, value: Any) -> str:
+        return f"{value.dtype} array of shape {value.shape}"
+
+
+class Json(Format):
+    """Plain values, too large for the XCom itself."""
+
+    name = "json"
+
+    def accepts(self, value: Any) -> bool:
+        return is_plain(value)
+
+    def write(self, value: Any, file: IO[bytes]) -> None:
+        file.write(json.dumps(value).encode())
+
+    def read(self, file: IO[bytes]) -> Any:
+        return json.load(file)
+
+
+class Pickle(Format):
+    """Anything else that pickle can write. Reading runs code, so only the store's own blobs are ever read."""
+
+    name = "pickle"
+
+    def accepts(self, value: Any) -> bool:
+        del value
+        return True
+
+    def write(self, value: Any, file: IO[bytes]) -> None:
+        pickle.dump(value, file, protocol=5)
+
+    def read(self, file: IO[bytes]) -> Any:
+        return pickle.load(file)  # noqa: S301 -- its SHA-256 was checked against the reference
+
+
+FORMATS: tuple[Format, ...] = (Parquet(), Npy(), Json(), Pickle())
+BY_NAME = {format.name: format for format in FORMATS}
+
+
+def is_plain(value: Any) -> bool:
+    """Tell whether a value is of JSON's own types throughout, so that it comes back as it was."""
+    if value is None or type(value) in (bool, int, float, str):
+        return True
+    if type(value) is list:
+        return all(is_plain(item) for item in value)
+    if type(value) is dict:
+        return all(type(key) is str and is_plain(item) for key, item in value.items())
+    return False
+
+
+def _is(value: Any, package: str, name: str) -> bool:
+    return any(
+        cls.__name__ == name and cls.__module__.partition(".")[0] == package for cls in type(value).__mro__[:2]
+    )

@@ -1,0 +1,166 @@
+"""The artifact store: blobs named by their SHA-256 at any fsspec address.
+
+A blob is written once and never changed: equal results share it, and a reference's hash tells whether what is read
+is what was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import tempfile
+import uuid
+from dataclasses import asdict, dataclass
+from typing import IO, Any
+
+from skyrail.errors import ArtifactError
+from skyrail.steps.artifacts.formats import BY_NAME, FORMATS, Pickle
+
+MARK = "skyrail.artifact"
+"""The only key of an XCom value that is a reference."""
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What goes through an XCom instead of the value."""
+
+    uri: str
+    sha256: str
+    bytes: int
+    format: str
+    summary: str
+    made_by: str
+    """The attempt that made it, as `dag/run/task/map index/try`."""
+    attempt: str
+    """The same attempt's id, by which the record is found."""
+
+    def to_xcom(self) -> dict[str, Any]:
+        """Return the reference as plain JSON values."""
+        return {MARK: asdict(self)}
+
+    @staticmethod
+    def from_xcom(value: Any) -> Reference | None:
+        """Return the reference that a value is, or None when it is something else."""
+        if isinstance(value, dict) and len(value) == 1 and MARK in value:
+            return Reference(**value[MARK])
+        return None
+
+
+@dataclass(frozen=True)
+class Store:
+    """Blobs under one fsspec address."""
+
+    url: str
+
+    def put(self, value: Any, *, made_by: str, attempt: str) -> Reference:
+        """Write a value and return its reference.
+
+        Raises:
+            ArtifactError: the value cannot be written by any format, or the store cannot be reached or is full.
+        """
+        form = next(form for form in FORMATS if form.accepts(value))
+        with tempfile.TemporaryFile() as file:
+            try:
+                form.write(value, file)
+            except OSError:
+                raise
+            except Exception as error:
+                if isinstance(form, Pickle):
+                    raise _cannot_store(value, error) from error
+                form = BY_NAME["pickle"]
+                file.seek(0)
+                file.truncate()
+                _pickle(value, file)
+            size = file.tell()
+            file.seek(0)
+            sha256 = _digest(file)
+            file.seek(0)
+            path = self._put_blob(file, sha256)
+        return Reference(path, sha256, size, form.name, form.summary(value), made_by, attempt)
+
+    def get(self, reference: Reference) -> Any:
+        """Read the value of a reference.
+
+        Raises:
+            ArtifactError: the blob is gone, was changed, or cannot be read.
+        """
+        import fsspec
+
+        made = f"made by {reference.made_by}"
+        with tempfile.TemporaryFile() as file:
+            try:
+                with fsspec.open(reference.uri, "rb") as blob:
+                    digest = hashlib.sha256()
+                    while chunk := blob.read(CHUNK):
+                        digest.update(chunk)
+                        file.write(chunk)
+            except FileNotFoundError:
+                raise ArtifactError(
+                    f"The stored result {reference.uri}, {made}, is gone.",
+                    fix="Clear that task so that it is made again.",
+                ) from None
+            except Exception as error:
+                raise ArtifactError(
+                    f"The stored result {reference.uri}, {made}, cannot be read: {error}",
+                    fix="Check that this worker reaches [skyrail_tracking] store and may read there.",
+                ) from error
+            if digest.hexdigest() != reference.sha256:
+                raise ArtifactError(
+                    f"The stored result {reference.uri}, {made}, is not what was written there: its SHA-256 is "
+                    f"{digest.hexdigest()} instead of {reference.sha256}.",
+                    fix="Clear that task so that it is made again, and find out who writes to the store.",
+                )
+            file.seek(0)
+            try:
+                return BY_NAME[reference.format].read(file)
+            except Exception as error:
+                raise ArtifactError(
+                    f"The stored result {reference.uri}, {made}, cannot be loaded here: "
+                    f"{type(error).__name__}: {error}",
+                    fix="This step's environment needs the packages that the one which made it had.",
+                ) from error
+
+    def _put_blob(self, file: IO[bytes], sha256: str) -> str:
+        import fsspec
+
+        path = f"{self.url.rstrip('/')}/{sha256[:2]}/{sha256}"
+        try:
+            filesystem, target = fsspec.url_to_fs(path)
+            if filesystem.exists(target):
+                return path
+            filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
+            # Under its name a blob is complete, whatever happens to this process.
+            building = f"{target}.{uuid.uuid4().hex}"
+            with filesystem.open(building, "wb") as blob:
+                while chunk := file.read(CHUNK):
+                    blob.write(chunk)
+            filesystem.mv(building, target)
+        except Exception as error:
+            raise ArtifactError(
+                f"A result cannot be written to the artifact store {self.url}: {error}",
+                fix="Check that it exists, has room, and may be written by this worker ([skyrail_tracking] store).",
+            ) from error
+        return path
+
+
+def _pickle(value: Any, file: IO[bytes]) -> None:
+    try:
+        Pickle().write(value, file)
+    except Exception as error:
+        raise _cannot_store(value, error) from error
+
+
+def _cannot_store(value: Any, error: Exception) -> ArtifactError:
+    name = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    known = isinstance(error, pickle.PicklingError | TypeError | AttributeError)
+    return ArtifactError(
+        f"A result of type {name} cannot be stored: {error if known else f'{type(error).__name__}: {error}'}",
+        fix="Return plain data, a frame, an array or a fitted model; open connections, generators and lambdas stay "
+        "inside the step.",
+    )
+
+
+def _digest(file: IO[bytes]) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()

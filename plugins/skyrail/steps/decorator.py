@@ -1,0 +1,123 @@
+"""`@task.step`: Airflow's `@task` whose attempts are recorded and whose results are kept.
+
+    @task.step
+    def train(flights, learning_rate=0.1):
+        ...
+        print(json.dumps({"auc": 0.81}))   # a metric
+        return model                       # kept by its content, handed on by reference
+
+Arguments, options and behaviour are those of `@task`. Whoever takes `.step` away has a DAG for Airflow as it comes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
+from airflow.sdk.bases.decorator import TaskDecorator, task_decorator_factory
+
+from skyrail.steps.artifacts.store import Reference
+from skyrail.steps.capture import Capture
+from skyrail.steps.values import pack, unpack
+from skyrail.tracking import names
+
+
+class StepOperator(_PythonDecoratedOperator):
+    """Run a function as a step: recorded, with its inputs read from and its results written to the artifact store."""
+
+    custom_operator_name: str = "@task.step"
+
+    _capture: Capture | None = None
+
+    def execute(self, context: Any) -> Any:
+        """Run the function and return what goes into the XCom."""
+        params = {f"params.{name}": value for name, value in dict(context.get("params") or {}).items()}
+        capture = Capture(self.python_callable, identity(context), params)
+        with capture:
+            self._capture = capture
+            self._bind(capture)
+            result = super().execute(context)
+            return self._keep(capture, result)
+
+    def on_kill(self) -> None:
+        """Write down that the attempt is being stopped, for the case that it gets no chance to."""
+        if self._capture is not None:
+            self._capture.end("killed", "Stopped from outside: the task was cleared, marked, timed out or shut down.")
+
+    def _bind(self, capture: Capture) -> None:
+        """Replace references among the arguments by their values, and record the plain ones as parameters."""
+        plain: dict[str, Any] = {}
+
+        def take(name: str, value: Any) -> Any:
+            loaded = unpack(value, name, capture.get)
+            if loaded is value:
+                plain[name] = value
+            return loaded
+
+        positions = list(inspect.signature(self.python_callable).parameters)
+        self.op_args = [
+            take(positions[index] if index < len(positions) else f"args.{index}", value)
+            for index, value in enumerate(self.op_args)
+        ]
+        self.op_kwargs = {name: take(name, value) for name, value in self.op_kwargs.items()}
+        given = {name: value for name, value in plain.items() if name not in CONTEXT_KEYS}
+        if given:
+            capture.note_params(given)
+
+    def _keep(self, capture: Capture, result: Any) -> Any:
+        count = iter(range(1, 1 << 30))
+
+        def put(value: Any) -> Reference:
+            number = next(count)
+            return capture.put("return_value" if number == 1 else f"return_value.{number}", value)
+
+        mapped = any(True for _ in self.iter_mapped_dependants())
+        return pack(result, put, inline_bytes=capture.settings.inline_bytes, mapped=mapped)
+
+
+CONTEXT_KEYS = frozenset({
+    "conf", "conn", "dag", "dag_run", "data_interval_end", "data_interval_start", "ds", "ds_nodash", "expanded_ti_count",
+    "inlets", "inlet_events", "logical_date", "macros", "map_index_template", "outlets", "outlet_events", "params",
+    "prev_data_interval_end_success", "prev_data_interval_start_success", "prev_end_date_success",
+    "prev_start_date_success", "run_id", "start_date", "task", "task_instance", "task_instance_key_str",
+    "task_reschedule_count", "templates_dict", "test_mode", "ti", "triggering_asset_events", "ts", "ts_nodash",
+    "ts_nodash_with_tz", "var",
+})  # fmt: skip
+"""Names that Airflow fills in by itself: not arguments that the author chose, so not parameters of the record."""
+
+
+def identity(context: Any) -> dict[str, str]:
+    """Return who an attempt is, in the record's tags."""
+    ti = context["ti"]
+    logical_date = context.get("logical_date")
+    return {
+        names.ATTEMPT_ID: str(ti.id),
+        names.DAG_ID: ti.dag_id,
+        names.RUN_ID: ti.run_id,
+        names.TASK_ID: ti.task_id,
+        names.MAP_INDEX: str(-1 if ti.map_index is None else ti.map_index),
+        names.TRY_NUMBER: str(ti.try_number),
+        names.LOGICAL_DATE: logical_date.isoformat() if logical_date else "",
+    }
+
+
+def step_task(
+    python_callable: Callable[..., Any] | None = None, multiple_outputs: bool | None = None, **kwargs: Any
+) -> TaskDecorator:
+    """Wrap a function into a step.
+
+    Args:
+        python_callable: the function.
+        multiple_outputs: unroll a returned dict into one XCom a key, as for `@task`.
+        kwargs: any argument of Airflow's operators.
+    """
+    # A frame's text in the log helps nobody, and the record has the result.
+    kwargs.setdefault("show_return_value_in_logs", False)
+    return task_decorator_factory(
+        python_callable=python_callable,
+        multiple_outputs=multiple_outputs,
+        decorated_operator_class=StepOperator,
+        **kwargs,
+    )

@@ -1,0 +1,69 @@
+"""What passes between steps: small plain values in the XCom itself, everything else by reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from skyrail.steps.artifacts.formats import is_plain
+from skyrail.steps.artifacts.store import Reference
+
+
+def pack(value: Any, put: Callable[[Any], Reference], *, inline_bytes: int, mapped: bool = False) -> Any:
+    """Return what goes into the XCom for a step's result.
+
+    Args:
+        value: what the function returned.
+        put: writes a value to the artifact store.
+        inline_bytes: up to this size in JSON, a plain value stays itself.
+        mapped: the result is expanded over, so a list or dict must stay one whatever its size.
+    """
+    if is_plain(value):
+        if mapped and isinstance(value, list | dict):
+            return _each(value, lambda item: pack(item, put, inline_bytes=inline_bytes))
+        if len(json.dumps(value)) <= inline_bytes:
+            return value
+        return put(value).to_xcom()
+    if type(value) in (list, tuple, dict) and value:
+        return _each(value, lambda item: pack(item, put, inline_bytes=inline_bytes))
+    if _airflow_keeps(value, inline_bytes):
+        return value
+    return put(value).to_xcom()
+
+
+def unpack(value: Any, name: str, get: Callable[[str, Reference], Any]) -> Any:
+    """Return a value with its references replaced by what they refer to.
+
+    Args:
+        value: an argument as it came from upstream.
+        name: the argument's name; parts of it are called `name.key` and `name.0`.
+        get: reads a reference, told the name of what it is for.
+    """
+    if reference := Reference.from_xcom(value):
+        return get(name, reference)
+    if type(value) is dict:
+        return {key: unpack(item, f"{name}.{key}", get) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(unpack(item, f"{name}.{index}", get) for index, item in enumerate(value))
+    return value
+
+
+def _each(value: Any, function: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: function(item) for key, item in value.items()}
+    return [function(item) for item in value]
+
+
+def _airflow_keeps(value: Any, inline_bytes: int) -> bool:
+    """Tell whether Airflow's own XCom serialization takes a small value, such as a date, a set or a numpy scalar."""
+    if type(value).__module__.partition(".")[0] in ("pandas", "pyarrow", "polars", "sklearn"):
+        return False
+    if hasattr(value, "__array__") and getattr(value, "ndim", 0):
+        return False
+    from airflow.sdk.serde import serialize
+
+    try:
+        return len(json.dumps(serialize(value))) <= inline_bytes
+    except Exception:
+        return False

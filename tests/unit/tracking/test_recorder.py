@@ -1,0 +1,112 @@
+"""The recorder passes every byte on and keeps the lines that are JSON objects."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skyrail.tracking import recorder
+from skyrail.tracking.recorder import MAX_LINE, LineParser
+
+LONG = b'{"x": "' + b"a" * 10_000_000 + b'"}'
+
+
+def kept(stream: bytes, chunk: int) -> list[str]:
+    parser = LineParser()
+    found = [text for start in range(0, len(stream), chunk) for text in parser.feed(stream[start : start + chunk])]
+    return found + list(parser.finish())
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        pytest.param(b'{"loss": 0.5}\n', ['{"loss": 0.5}'], id="00 a JSON object is a metric line"),
+        pytest.param(b'  \t{"loss": 0.5}  \r\n', ['{"loss": 0.5}'], id="01 blanks around it do not matter"),
+        pytest.param(b'{"loss": 0.5}', ['{"loss": 0.5}'], id="02 a last line needs no line feed"),
+        pytest.param(b'{"a": 1}\n{"b": 2}\n', ['{"a": 1}', '{"b": 2}'], id="03 order is kept"),
+        pytest.param(b'{"a": {"b": [1]}}\n', ['{"a": {"b": [1]}}'], id="04 at any depth"),
+        pytest.param(b'{"loss": NaN, "x": Infinity}\n', ['{"loss": NaN, "x": Infinity}'], id="05 NaN and infinity"),
+        pytest.param('{"größe": 1}\n'.encode(), ['{"größe": 1}'], id="06 any text in UTF-8"),
+        pytest.param(b"epoch 3: loss 0.5\n", [], id="10 other text is not"),
+        pytest.param(b'loss: {"a": 1}\n', [], id="11 nor an object behind text"),
+        pytest.param(b'[1, 2]\n3\n"x"\nnull\n', [], id="12 nor other JSON"),
+        pytest.param(b"{'a': 1}\n", [], id="13 nor a Python dict"),
+        pytest.param(b'{"a": 1\n', [], id="14 nor an object that is cut"),
+        pytest.param(b'{"a": 1}{"b": 2}\n', [], id="15 nor two in one line"),
+        pytest.param(b'{"a": "\xff\xfe"}\n{"b": 2}\n', ['{"b": 2}'], id="20 invalid UTF-8 costs its own line only"),
+        pytest.param(LONG + b'\n{"b": 2}\n', ['{"b": 2}'], id="21 so does a line of 10 MB"),
+        pytest.param(b"{" * 100_000 + b'}\n{"b": 2}\n', ['{"b": 2}'], id="22 and a nest too deep to read"),
+        pytest.param(b"\x00\x01\x1b[31m\n\n\n", [], id="23 binary output harms nothing"),
+        pytest.param(b"", [], id="30 a step may print nothing"),
+    ],
+)
+@pytest.mark.parametrize("chunk", [1 << 16, 7], ids=["pipe-sized chunks", "small chunks"])
+def test_which_lines_are_metrics(stream: bytes, expected: list[str], chunk: int):
+    """However the stream is cut, exactly the lines that are JSON objects are kept."""
+    if len(stream) > 1_000_000:
+        chunk = 1 << 16
+    assert kept(stream, chunk) == expected
+
+
+@given(
+    st.lists(st.one_of(st.text(), st.dictionaries(st.text(), st.integers()).map(json.dumps))),
+    st.integers(min_value=1, max_value=64),
+)
+def test_cutting_a_stream_changes_nothing(lines: list[str], chunk: int):
+    """Any stream gives the same lines in one piece and in many."""
+    stream = "\n".join(lines).encode("utf-8", "surrogatepass")
+    assert kept(stream, chunk) == kept(stream, max(len(stream), 1))
+
+
+def test_a_line_too_long_is_counted():
+    """What was not looked at is said, not hidden."""
+    parser = LineParser()
+    assert list(parser.feed(b"{" + b" " * (2 * MAX_LINE))) == []
+    assert list(parser.feed(b"}\n")) == []
+    assert parser.too_long == 1
+
+
+def run(stream: bytes, lines: Path) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-I", "-S", recorder.__file__, str(lines)], input=stream, capture_output=True, check=True
+    )
+
+
+def test_every_byte_reaches_the_log(tmp_path: Path):
+    """A million lines, some of them metrics, some broken, arrive unchanged; the metrics are kept."""
+    stream = b"".join(b'{"step": %d}\n' % i if i % 1000 == 0 else b"line %d \xff\n" % i for i in range(1_000_000))
+    done = run(stream, tmp_path / "lines")
+    assert done.stdout == stream
+    records = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()]
+    assert [record["values"] for record in records] == [{"step": i} for i in range(0, 1_000_000, 1000)]
+
+
+def test_a_full_disk_does_not_stop_the_log(tmp_path: Path):
+    """When metrics cannot be written, the output goes on, and the reason is said once."""
+    done = run(b'{"a": 1}\ntext\n{"b": 2}\n', Path("/dev/full"))
+    assert done.stdout == b'{"a": 1}\ntext\n{"b": 2}\n'
+    assert done.stderr.count(b"cannot write the metrics") == 1
+
+
+def test_a_lost_log_does_not_stop_the_metrics(tmp_path: Path):
+    """When the log is gone, metrics are kept all the same."""
+    lines = tmp_path / "lines"
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", recorder.__file__, str(lines)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdin.write(b'text\n{"a": 1}\n')
+    process.stdin.close()
+    assert process.wait(10) == 0
+    assert json.loads(lines.read_text())["values"] == {"a": 1}

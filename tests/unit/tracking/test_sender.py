@@ -1,0 +1,301 @@
+"""What a step recorded arrives at a real MLflow server, once and whole."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import textwrap
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skyrail.tracking import names, spool
+from skyrail.tracking.flusher import GIVE_UP, Flusher
+from skyrail.tracking.sender import Sender
+
+
+@pytest.fixture
+def client(mlflow_server: str) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=mlflow_server)
+
+
+class Step:
+    """An attempt in a spool of its own, as a step's process would write it."""
+
+    def __init__(self, folder: Path, server: str) -> None:
+        self.spool = folder / "spool"
+        self.run = uuid.uuid4().hex
+        self.experiment = f"dag_{self.run[:8]}"
+        event = {
+            "e": "attempt", "run": self.run, "experiment": self.experiment, "server": server, "name": "train",
+            "at": spool.now_ms(), "tags": {names.KIND: names.ATTEMPT}, "params": {"rate": "0.1"},
+        }  # fmt: skip
+        self.attempt, lock = spool.open_attempt(self.spool, self.run, event)
+        lock.close()
+        # The lock is a process's: this test process is the flusher, so another one has to be the step.
+        hold = "import fcntl, sys; f = open(sys.argv[1], 'r+b'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", hold, str(self.attempt.folder / spool.LOCK)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self.process.stdout is not None
+        self.process.stdout.readline()
+
+    def line(self, **values: Any) -> None:
+        with (self.attempt.folder / spool.LINES).open("a") as lines:
+            lines.write(json.dumps({"at": spool.now_ms(), "values": values}) + "\n")
+
+    def end(self, ended: str, error: str = "") -> None:
+        self.attempt.append({"e": "end", "ended": ended, "error": error, "at": spool.now_ms()})
+        self.die()
+
+    def die(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+
+    def python(self, body: str) -> str:
+        """Run code with MLflow's client in a process of its own, led to the spool."""
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(body)],
+            env={
+                "PATH": "/usr/bin:/bin", "HOME": str(self.spool), "MLFLOW_TRACKING_URI": self.attempt.tracking_uri,
+                "MLFLOW_RUN_ID": self.run, "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Iterator[Callable[[str], Step]]:
+    """Make steps, all in one spool, given the server's address."""
+    made: list[Step] = []
+
+    def make(server: str) -> Step:
+        made.append(Step(tmp_path, server))
+        return made[-1]
+
+    yield make
+    for step in made:
+        if step.process.poll() is None:
+            step.die()
+
+
+@pytest.fixture
+def step(steps: Callable[[str], Step], mlflow_server: str) -> Step:
+    return steps(mlflow_server)
+
+
+def flush(step: Step, client: Any) -> int:
+    return Flusher(step.spool, client).sweep()
+
+
+def runs(step: Step, client: Any) -> list[Any]:
+    experiment = client.get_experiment_by_name(step.experiment)
+    return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"]) if experiment else []
+
+
+@pytest.mark.parametrize(
+    ("ended", "status", "error"),
+    [
+        pytest.param("succeeded", "FINISHED", "", id="00 success"),
+        pytest.param("failed", "FAILED", "ValueError: no", id="10 failure, with its reason"),
+        pytest.param("skipped", "FINISHED", "", id="11 skipped"),
+        pytest.param("killed", "KILLED", "Stopped", id="12 stopped from outside"),
+        pytest.param(None, "KILLED", "The process disappeared", id="20 killed without a word"),
+    ],
+)
+def test_the_record_says_how_it_ended(step: Step, client: Any, ended: str | None, status: str, error: str):
+    """However an attempt ends, its run says so and is not left running."""
+    step.line(auc=0.5)
+    step.end(ended, error) if ended else step.die()
+    assert flush(step, client) == 0
+    [run] = runs(step, client)
+    assert run.info.status == status
+    assert run.info.end_time >= run.info.start_time
+    assert run.data.tags[names.ENDED] == (ended or "killed")
+    assert run.data.tags.get(names.ERROR, "").startswith(error)
+    assert float(run.data.tags[names.SECONDS]) >= 0
+    assert run.data.metrics == {"auc": 0.5}
+    assert spool.attempts(step.spool) == []
+
+
+def test_a_running_attempt_is_seen(step: Step, client: Any):
+    """What a step has recorded so far is on the server while it runs."""
+    step.line(loss=1.0, step=1)
+    assert flush(step, client) == 1
+    [run] = runs(step, client)
+    assert (run.info.status, run.data.tags[names.ENDED]) == ("RUNNING", "running")
+    assert (run.data.metrics, run.data.params) == ({"loss": 1.0}, {"rate": "0.1"})
+
+
+def test_lines_become_points_and_values(step: Step, client: Any):
+    """Numbers are points with their step, NaN is kept, other values are tags, none is lost in 3,000."""
+    for number in range(3000):
+        step.line(loss=number / 2, step=number)
+    step.line(nan=math.nan, matrix=[[1, 2], [3, 4]], note="text", nested={"auc": 0.9})
+    step.end("succeeded")
+    assert flush(step, client) == 0
+    [run] = runs(step, client)
+    history = client.get_metric_history(run.info.run_id, "loss")
+    assert {(point.step, point.value) for point in history} == {(n, n / 2) for n in range(3000)}
+    assert math.isnan(run.data.metrics["nan"])
+    assert run.data.metrics["nested.auc"] == 0.9
+    assert json.loads(run.data.tags[names.VALUE_PREFIX + "matrix"]) == [[1, 2], [3, 4]]
+    assert json.loads(run.data.tags[names.VALUE_PREFIX + "note"]) == "text"
+
+
+def test_a_crash_of_the_flusher_doubles_nothing(step: Step, client: Any):
+    """Whatever the flusher forgets, the run exists once with each point once."""
+    step.line(loss=1.0, step=1)
+    flush(step, client)
+    # Created, but the answer was lost with the process.
+    (step.attempt.folder / spool.SENT).write_text(json.dumps({"creating": step.run}))
+    step.line(loss=2.0, step=2)
+    flush(step, client)
+    # And a half-written memory, which a crash of the machine may leave.
+    (step.attempt.folder / spool.SENT).write_text('{"creating": "' + step.run + '", "events": 0, "runs": {}}'[:60])
+    sent = Sender(step.attempt.folder, client).sent
+    assert sent.runs == {}
+    (step.attempt.folder / spool.SENT).write_text(json.dumps({"creating": step.run}))
+    step.end("succeeded")
+    assert flush(step, client) == 0
+    [run] = runs(step, client)
+    assert [(p.step, p.value) for p in client.get_metric_history(run.info.run_id, "loss")] == [(1, 1.0), (2, 2.0)]
+
+
+def test_one_bad_value_costs_only_itself(step: Step, client: Any):
+    """What the server refuses is noted on the run; everything else arrives."""
+    step.attempt.append({"e": "params", "run": step.run, "p": {"rate": "0.2", "depth": "3"}})  # rate is 0.1 already
+    step.line(loss=1.0)
+    step.end("succeeded")
+    assert flush(step, client) == 0
+    [run] = runs(step, client)
+    assert run.data.params == {"rate": "0.1", "depth": "3"}
+    assert "rate" in run.data.tags[names.NOTICE_PREFIX + "params"]
+    assert run.data.metrics == {"loss": 1.0}
+
+
+def test_one_broken_attempt_holds_up_no_other(step: Step, client: Any, steps: Callable[[str], Step], mlflow_server: str):
+    """An attempt that cannot be sent is set aside after a few tries, whole; later ones arrive meanwhile."""
+    step.attempt.append({"e": "metrics", "run": "unknown", "m": [["a", 1, 1, 1, None]]})
+    step.die()
+    other = steps(mlflow_server)
+    other.end("succeeded")
+    flusher = Flusher(step.spool, client)
+    assert flusher.sweep() == 1
+    [run] = runs(other, client)
+    assert run.info.status == "FINISHED"
+    for _ in range(GIVE_UP - 1):
+        flusher.sweep()
+    assert [path.name for path in (step.spool / ".rejected").iterdir()] == [step.attempt.folder.name]
+
+
+def test_a_server_that_is_away_loses_nothing(step: Step, client: Any):
+    """While nobody answers everything waits, and arrives in order when the server is back."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    away = MlflowClient(tracking_uri="http://127.0.0.1:9")
+    step.line(loss=1.0)
+    step.end("succeeded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        with pytest.raises(MlflowException):
+            Flusher(step.spool, away).sweep()
+    assert spool.attempts(step.spool) == [step.attempt.folder]
+    assert flush(step, client) == 0
+    assert [run.info.status for run in runs(step, client)] == ["FINISHED"]
+
+
+def test_the_authors_own_calls_land_in_the_run(step: Step, client: Any):
+    """MLflow's client, with no word about Skyrail, logs to the attempt's run, without the server's help."""
+    step.python("""
+        import mlflow
+        mlflow.set_experiment("whatever")
+        mlflow.log_param("depth", 3)
+        mlflow.log_metric("loss", 0.5, step=2)
+        mlflow.set_tag("team", "a")
+        mlflow.log_text("hello", "notes/x.txt")
+        run = mlflow.active_run().info.run_id
+        assert mlflow.get_run(run).data.metrics == {"loss": 0.5}
+        assert mlflow.artifacts.load_text(f"runs:/{run}/notes/x.txt") == "hello"
+        with mlflow.start_run(nested=True):
+            mlflow.log_metric("inner", 1)
+        mlflow.end_run("FAILED")
+    """)
+    step.end("succeeded")
+    assert flush(step, client) == 0
+    attempt, nested = runs(step, client)
+    assert attempt.info.status == "FINISHED"
+    assert (attempt.data.params, attempt.data.metrics) == ({"rate": "0.1", "depth": "3"}, {"loss": 0.5})
+    assert attempt.data.tags["team"] == "a"
+    assert [file.path for file in client.list_artifacts(attempt.info.run_id, "notes")] == ["notes/x.txt"]
+    assert nested.data.metrics == {"inner": 1.0}
+    assert nested.data.tags["mlflow.parentRunId"] == attempt.info.run_id
+
+
+def test_a_logged_model_survives(step: Step, client: Any, steps: Callable[[str], Step], mlflow_server: str):
+    """A model logged in a step loads there, and in a later step by the address it had."""
+    address = step.python("""
+        import mlflow, mlflow.sklearn
+        from sklearn.linear_model import LogisticRegression
+        model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+        info = mlflow.sklearn.log_model(model, name="m", pip_requirements=["scikit-learn"])
+        assert list(mlflow.pyfunc.load_model(info.model_uri).predict([[0.0], [1.0]])) == [0, 1]
+        print(info.model_uri)
+    """).splitlines()[-1]
+    step.end("succeeded")
+    assert flush(step, client) == 0
+    [run] = runs(step, client)
+    [output] = run.outputs.model_outputs
+    assert client.get_logged_model(output.model_id).source_run_id == run.info.run_id
+    later = steps(mlflow_server)
+    later.python(f"""
+        import mlflow
+        assert list(mlflow.sklearn.load_model({address!r}).predict([[1.0]])) == [1]
+        assert mlflow.get_run({step.run!r}).info.run_id == {run.info.run_id!r}
+    """)
+    later.end("succeeded")
+
+
+def test_logging_needs_no_server(steps: Callable[[str], Step]):
+    """With the tracking server away, an author's calls work and are quick to return."""
+    step = steps("http://127.0.0.1:9")
+    step.python("""
+        import mlflow
+        mlflow.log_metric("loss", 1)
+        mlflow.log_text("x", "x.txt")
+        with mlflow.start_run(nested=True):
+            mlflow.log_param("p", 1)
+    """)
+    step.end("succeeded")
+    kinds = [event["e"] for event, _ in spool.read_events(step.attempt.folder / spool.EVENTS)]
+    assert {"metrics", "run", "params", "run_end", "end"} <= set(kinds)
+
+
+def test_a_killed_step_keeps_what_it_logged(step: Step, client: Any):
+    """A run that the author had open below a killed attempt is closed as killed too."""
+    step.python("""
+        import os, mlflow
+        with mlflow.start_run(nested=False):
+            mlflow.log_metric("before", 1)
+            with mlflow.start_run(nested=True):
+                mlflow.log_metric("inner", 2)
+                os._exit(0)
+    """)
+    step.die()
+    assert flush(step, client) == 0
+    assert [run.info.status for run in runs(step, client)] == ["KILLED", "KILLED"]
