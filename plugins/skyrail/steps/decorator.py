@@ -47,24 +47,30 @@ class StepOperator(_PythonDecoratedOperator):
             self._capture.end("killed", "Stopped from outside: the task was cleared, marked, timed out or shut down.")
 
     def _bind(self, capture: Capture) -> None:
-        """Replace references among the arguments by their values, and record the plain ones as parameters."""
-        plain: dict[str, Any] = {}
+        """Replace references among the arguments by their values, and record the others as parameters."""
+        signature = inspect.signature(self.python_callable)
+        positions = list(signature.parameters)
+        params = {
+            name: parameter.default
+            for name, parameter in signature.parameters.items()
+            if parameter.default is not parameter.empty and name not in CONTEXT_KEYS
+        }
 
         def take(name: str, value: Any) -> Any:
+            read = len(capture.inputs)
             loaded = unpack(value, name, capture.get)
-            if loaded is value:
-                plain[name] = value
+            params.pop(name, None)
+            if len(capture.inputs) == read and name not in CONTEXT_KEYS:
+                params[name] = loaded
             return loaded
 
-        positions = list(inspect.signature(self.python_callable).parameters)
         self.op_args = [
             take(positions[index] if index < len(positions) else f"args.{index}", value)
             for index, value in enumerate(self.op_args)
         ]
         self.op_kwargs = {name: take(name, value) for name, value in self.op_kwargs.items()}
-        given = {name: value for name, value in plain.items() if name not in CONTEXT_KEYS}
-        if given:
-            capture.note_params(given)
+        if params:
+            capture.note_params(params)
 
     def _keep(self, capture: Capture, result: Any) -> Any:
         count = iter(range(1, 1 << 30))

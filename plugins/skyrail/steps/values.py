@@ -42,6 +42,8 @@ def unpack(value: Any, name: str, get: Callable[[str, Reference], Any]) -> Any:
     """
     if reference := Reference.from_xcom(value):
         return get(name, reference)
+    if type(value).__name__ == "LazyXComSequence":  # what a mapped task returned, fetched one by one
+        value = list(value)
     if type(value) is dict:
         return {key: unpack(item, f"{name}.{key}", get) for key, item in value.items()}
     if type(value) in (list, tuple):

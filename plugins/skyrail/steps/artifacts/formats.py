@@ -37,7 +37,14 @@ class Parquet(Format):
     name = "parquet"
 
     def accepts(self, value: Any) -> bool:
-        return _is(value, "pandas", "DataFrame") and all(isinstance(column, str) for column in value.columns)
+        if not _is(value, "pandas", "DataFrame") or not all(isinstance(column, str) for column in value.columns):
+            return False
+        from pandas.api.types import infer_dtype
+
+        # Of Python's own objects Parquet gives these back as they were; a set or tuple would come back as an array.
+        safe = {"string", "bytes", "date", "decimal", "empty"}
+        objects = value.dtypes[value.dtypes == object].index
+        return value.columns.is_unique and all(infer_dtype(value[name], skipna=True) in safe for name in objects)
 
     def write(self, value: Any, file: IO[bytes]) -> None:
         value.to_parquet(file)
@@ -120,6 +127,4 @@ def is_plain(value: Any) -> bool:
 
 
 def _is(value: Any, package: str, name: str) -> bool:
-    return any(
-        cls.__name__ == name and cls.__module__.partition(".")[0] == package for cls in type(value).__mro__[:2]
-    )
+    return any(cls.__name__ == name and cls.__module__.partition(".")[0] == package for cls in type(value).__mro__[:2])
