@@ -29,8 +29,12 @@ CHAMPION = Asset(name=f"{MODEL}_champion", uri=f"skyrail://models/{MODEL}/champi
     max_active_runs=1,
     default_args={"owner": "flights", "retries": 2, "retry_delay": timedelta(seconds=10), "depends_on_past": False},
     params={
-        "month": Param("", type="string", pattern="^$|^2013-(0[1-9]|1[0-2])$", description="Such as 2013-03; empty: the run's own."),
-        "spoil": Param(False, type="boolean", description="Shuffle the training labels: the candidate must be refused."),
+        "month": Param(
+            "", type="string", pattern="^$|^2013-(0[1-9]|1[0-2])$", description="Such as 2013-03; empty: the run's own."
+        ),
+        "spoil": Param(
+            False, type="boolean", description="Shuffle the training labels: the candidate must be refused."
+        ),
     },
     is_paused_upon_creation=False,
     tags=["flights", "example"],
@@ -136,7 +140,9 @@ def flights_training():
         notify(f"{MODEL} version {version} is not promoted: {verdict}", comparison["reason"])
 
     months = choose_month()
-    training = prepare.override(task_id="prepare_training")(extract.override(task_id="extract_training")(months["train"]))
+    training = prepare.override(task_id="prepare_training")(
+        extract.override(task_id="extract_training")(months["train"])
+    )
     judged = prepare.override(task_id="prepare_judged")(extract.override(task_id="extract_judged")(months["judge"]))
     model = train(training)
     evaluate(model, judged)

@@ -28,7 +28,9 @@ CHAMPION = Asset(name=f"{MODEL}_champion", uri=f"skyrail://models/{MODEL}/champi
     max_active_runs=1,
     default_args={"owner": "flights", "retries": 2, "retry_delay": timedelta(seconds=10)},
     params={
-        "day": Param("", type="string", pattern=r"^$|^2013-\d\d-\d\d$", description="Such as 2013-03-01; empty: as above."),
+        "day": Param(
+            "", type="string", pattern=r"^$|^2013-\d\d-\d\d$", description="Such as 2013-03-01; empty: as above."
+        ),
     },
     is_paused_upon_creation=False,
     tags=["flights", "example"],

@@ -47,7 +47,7 @@ def features(frame: pd.DataFrame) -> pd.DataFrame:
     joined = arrived.merge(planes.rename(columns={"year": "plane_year"}), on="tailnum", how="left")
     joined = joined.merge(weather, on=["origin", "month", "day", "hour"], how="left")
     day = pd.to_datetime(joined[["year", "month", "day"]])
-    result = joined[CATEGORIES + ["hour", "minute", "distance", "seats", "plane_year", *WEATHER]].astype(
+    result = joined[[*CATEGORIES, "hour", "minute", "distance", "seats", "plane_year", *WEATHER]].astype(
         dict.fromkeys(["hour", "minute", "distance", "seats", "plane_year", *WEATHER], float)
     )
     result["weekday"] = day.dt.weekday.astype(float)

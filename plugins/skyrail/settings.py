@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import inspect
 import os
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -153,13 +152,12 @@ def store_url(settings: TrackingSettings) -> str:
 @functools.cache
 def field_docs(section: type) -> dict[str, str]:
     """Return the paragraph under each field of a section, keyed by the field's name."""
-    [tree] = ast.parse(textwrap.dedent(inspect.getsource(section))).body
-    assert isinstance(tree, ast.ClassDef)
+    [tree] = [node for node in ast.parse(inspect.getsource(section)).body if isinstance(node, ast.ClassDef)]
     docs: dict[str, str] = {}
     for field, below in zip(tree.body, tree.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            assert isinstance(field.target, ast.Name)
-            docs[field.target.id] = inspect.cleandoc(str(below.value.value))
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                docs[name] = inspect.cleandoc(text)
     return docs
 
 

@@ -1,0 +1,1 @@
+"""The embedded platform: Airflow, MLflow and PostgreSQL on one machine, started and watched by `skyrail up`."""

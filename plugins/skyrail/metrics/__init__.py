@@ -1,0 +1,1 @@
+"""What Skyrail counts and measures about itself."""

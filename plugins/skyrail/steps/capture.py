@@ -54,7 +54,7 @@ class Capture:
         parts = (names.DAG_ID, names.RUN_ID, names.TASK_ID, names.MAP_INDEX, names.TRY_NUMBER)
         return "/".join(self.identity[part] for part in parts)
 
-    # --- the step's values -------------------------------------------------------------------------------------------
+    # --- the step's values ---
 
     def get(self, name: str, reference: Reference) -> Any:
         """Read an input and note it."""
@@ -79,7 +79,7 @@ class Capture:
         """Add parameters to the record, secrets masked."""
         self._event({"e": "params", "run": self._run, "p": _masked(params)})
 
-    # --- life --------------------------------------------------------------------------------------------------------
+    # --- life ---
 
     def __enter__(self) -> Capture:
         global _current

@@ -17,6 +17,7 @@ from typing import Any
 
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
 from airflow.sdk.bases.decorator import TaskDecorator, task_decorator_factory
+from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
 
 from skyrail.steps.artifacts.store import Reference
 from skyrail.steps.capture import Capture
@@ -53,14 +54,14 @@ class StepOperator(_PythonDecoratedOperator):
         params = {
             name: parameter.default
             for name, parameter in signature.parameters.items()
-            if parameter.default is not parameter.empty and name not in CONTEXT_KEYS
+            if parameter.default is not parameter.empty and name not in KNOWN_CONTEXT_KEYS
         }
 
         def take(name: str, value: Any) -> Any:
             read = len(capture.inputs)
             loaded = unpack(value, name, capture.get)
             params.pop(name, None)
-            if len(capture.inputs) == read and name not in CONTEXT_KEYS:
+            if len(capture.inputs) == read and name not in KNOWN_CONTEXT_KEYS:
                 params[name] = loaded
             return loaded
 
@@ -81,17 +82,6 @@ class StepOperator(_PythonDecoratedOperator):
 
         mapped = any(True for _ in self.iter_mapped_dependants())
         return pack(result, put, inline_bytes=capture.settings.inline_bytes, mapped=mapped)
-
-
-CONTEXT_KEYS = frozenset({
-    "conf", "conn", "dag", "dag_run", "data_interval_end", "data_interval_start", "ds", "ds_nodash", "expanded_ti_count",
-    "inlets", "inlet_events", "logical_date", "macros", "map_index_template", "outlets", "outlet_events", "params",
-    "prev_data_interval_end_success", "prev_data_interval_start_success", "prev_end_date_success",
-    "prev_start_date_success", "run_id", "start_date", "task", "task_instance", "task_instance_key_str",
-    "task_reschedule_count", "templates_dict", "test_mode", "ti", "triggering_asset_events", "ts", "ts_nodash",
-    "ts_nodash_with_tz", "var",
-})  # fmt: skip
-"""Names that Airflow fills in by itself: not arguments that the author chose, so not parameters of the record."""
 
 
 def identity(context: Any) -> dict[str, str]:

@@ -61,7 +61,7 @@ def _airflow_keeps(value: Any, inline_bytes: int) -> bool:
     """Tell whether Airflow's own XCom serialization takes a small value, such as a date, a set or a numpy scalar."""
     if type(value).__module__.partition(".")[0] in ("pandas", "pyarrow", "polars", "sklearn"):
         return False
-    if hasattr(value, "__array__") and getattr(value, "ndim", 0):
+    if hasattr(value, "__array__") and getattr(value, "ndim", None):
         return False
     from airflow.sdk.serde import serialize
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -50,12 +52,25 @@ def save(model: Any, path: Path, example: Any = None) -> None:
         predict = getattr(model, options.get("pyfunc_predict_fn", "predict"))
         options["signature"] = infer_signature(example, predict(example))
     try:
-        importlib.import_module(f"mlflow.{flavor}").save_model(model, str(path), **options)
+        with _quiet():
+            importlib.import_module(f"mlflow.{flavor}").save_model(model, str(path), **options)
     except Exception as error:
         raise TrackingError(
             f"The model ({type(model).__qualname__}) cannot be saved: {type(error).__name__}: {error}",
             fix="A model must be fitted, and made of classes that can be imported where it is loaded.",
         ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's advice about choices that are made on purpose above out of the step's log."""
+    logger = logging.getLogger("mlflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def load_probabilities(client: Any, name: str, version: int) -> Callable[[Any], Any]:

@@ -83,13 +83,11 @@ class MlflowApi:
             return body
         code = body.get("error_code", "") if isinstance(body, dict) else ""
         reason = str(body.get("message", "") if isinstance(body, dict) else body)[:300]
-        raise (
-            NotRecordedError(reason)
-            if code == "RESOURCE_DOES_NOT_EXIST"
-            else TrackingError(
-                f"The tracking server at {self.server} refused: {reason or answer.status_code}",
-                fix="Its log says more. A page from an old link may have expired: start again from the newest.",
-            )
+        if code == "RESOURCE_DOES_NOT_EXIST":
+            raise NotRecordedError(reason)
+        raise TrackingError(
+            f"The tracking server at {self.server} refused: {reason or answer.status_code}",
+            fix="Its log says more. A page from an old link may have expired: start again from the newest.",
         )
 
 

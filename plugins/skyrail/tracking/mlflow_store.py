@@ -67,7 +67,7 @@ class SpoolStore(AbstractStore):
         self._state = SpoolState(self.folder)
         self._server: Any = None
 
-    # --- what the spool can answer -----------------------------------------------------------------------------------
+    # --- what the spool can answer ---
 
     def get_experiment(self, experiment_id: str) -> Any:
         if experiment_id != EXPERIMENT:
@@ -210,7 +210,7 @@ class SpoolStore(AbstractStore):
         self._event({"e": "model_final", "model": model_id, "status": LoggedModelStatus(status).value})
         return self.get_logged_model(model_id)
 
-    # --- what only the server can answer -----------------------------------------------------------------------------
+    # --- what only the server can answer ---
 
     def search_experiments(self, *args: Any, **kwargs: Any) -> Any:
         return self._ask("search_experiments", *args, **kwargs)
@@ -245,7 +245,7 @@ class SpoolStore(AbstractStore):
     def link_traces_to_run(self, trace_ids: list[str], run_id: str) -> None:
         self._ask("link_traces_to_run", trace_ids, run_id)
 
-    # --- helpers -----------------------------------------------------------------------------------------------------
+    # --- helpers ---
 
     def _known(self) -> SpoolState:
         self._state.refresh()

@@ -88,6 +88,7 @@ def register(name: str, model: Any, *, example: Any = None, description: str = "
             tags=tags,
             description=description,
             model_id=logged.model_id,
+            await_creation_for=0,  # our server has it at once; waiting only adds a line to the log
         )
         client.set_registered_model_alias(name, names.CANDIDATE_ALIAS, created.version)
         return int(created.version)
@@ -156,7 +157,9 @@ def compare(
                 f"Model {name!r} has no champion to compare version {candidate} with.",
                 fix="Give `baseline`, the probability that someone without a model would name.",
             )
-        outcome = _judge(client, name, candidate, current, rows, labels, units, evaluated_on, baseline, margin, confidence)
+        outcome = _judge(
+            client, name, candidate, current, rows, labels, units, evaluated_on, baseline, margin, confidence
+        )
         metrics = {
             key: float(value)
             for key in ("difference", "low", "high", "margin", "champion_loss", "candidate_loss", "rows", "units")
@@ -240,7 +243,7 @@ def promote(comparison: Comparison) -> bool:
         return True
 
 
-# --- the judgement -----------------------------------------------------------------------------------------------------
+# --- the judgement ---
 
 
 def _judge(
@@ -308,14 +311,15 @@ def _reason(verdict: str, current: int | None, margin: float) -> str:
 def _rule(margin: float) -> str:
     if not margin:
         return "PASS when the interval's lower end is above 0"
-    return f"PASS when the interval's lower end is above -{margin:.0%} of the champion's loss, FAIL when its upper end is below"
+    bound = f"-{margin:.0%} of the champion's loss"
+    return f"PASS when the interval's lower end is above {bound}, FAIL when its upper end is below"
 
 
 def _named(version: int | None) -> str:
     return f"version {version}" if version else "nothing"
 
 
-# --- the registry ------------------------------------------------------------------------------------------------------
+# --- the registry ---
 
 
 class _registry:  # noqa: N801 -- reads as the function it is used as
@@ -408,7 +412,7 @@ def _read_comparison(run: Any) -> Comparison:
     )
 
 
-# --- who and from what -------------------------------------------------------------------------------------------------
+# --- who and from what ---
 
 
 def _by() -> str:

@@ -91,6 +91,8 @@ class TrackingReader:
         Raises:
             TrackingError: MLflow does not answer.
         """
+        if set(name) & {"/", ":"}:  # MLflow has no such names, and says so with another error
+            return None
         try:
             named = f"name = {quoted(name)}"
             item, versions, events = await asyncio.gather(

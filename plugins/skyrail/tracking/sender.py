@@ -89,14 +89,14 @@ class Sender:
         shutil.rmtree(self.folder)
         return True
 
-    # --- reading -----------------------------------------------------------------------------------------------------
+    # --- reading ---
 
     def _send_events(self) -> bool:
         """Send new events; False when the turn ended before they did."""
         batches: dict[str, _Batch] = {}
         turn = 0
         offset = self.sent.events
-        for event, offset in spool.read_events(self.folder / spool.EVENTS, self.sent.events):  # noqa: B007
+        for event, offset in spool.read_events(self.folder / spool.EVENTS, self.sent.events):
             kind = event["e"]
             if kind in ("metrics", "params", "tags"):
                 batch = batches.setdefault(event["run"], _Batch())
@@ -121,7 +121,7 @@ class Sender:
         batch = _Batch()
         turn = 0
         offset = self.sent.lines
-        for line, offset in spool.read_events(self.folder / spool.LINES, self.sent.lines):  # noqa: B007
+        for line, offset in spool.read_events(self.folder / spool.LINES, self.sent.lines):
             if "too_long" in line:
                 batch.tags[names.NOTICE_PREFIX + "lines"] = (
                     f"{line['too_long']} lines of the log were longer than 1 MiB and were not looked at for metrics."
@@ -141,7 +141,7 @@ class Sender:
         self._send_batches({self.run: batch}, lines=offset)
         return True
 
-    # --- events ------------------------------------------------------------------------------------------------------
+    # --- events ---
 
     def _on_attempt(self, event: spool.Event) -> None:
         tags = {**event["tags"], names.ENDED: "running"}
@@ -221,7 +221,7 @@ class Sender:
     def _on_end(self, event: spool.Event) -> None:
         self.sent.end = event
 
-    # --- sending -----------------------------------------------------------------------------------------------------
+    # --- sending ---
 
     def _create_run(self, local: str, experiment: str, at: int, name: str, tags: dict[str, str]) -> None:
         if local in self.sent.runs:
@@ -328,7 +328,7 @@ class Sender:
         self._send_batches({self.run: _Batch(tags=tags)})
         self.client.set_terminated(self.sent.runs[self.run], status, end["at"])
 
-    # --- memory ------------------------------------------------------------------------------------------------------
+    # --- memory ---
 
     def _load(self) -> Sent:
         try:

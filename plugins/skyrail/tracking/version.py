@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -38,7 +39,7 @@ class GitState:
         command = ["git", "-C", str(folder), "-c", "safe.directory=*", "-c", "core.fsmonitor=false"]
         command += ["--no-optional-locks", "status", "--porcelain=v2", "--branch"]
         self._process: subprocess.Popen[bytes] | None = None
-        try:
+        with contextlib.suppress(OSError):  # no git on this machine
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -46,8 +47,6 @@ class GitState:
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
             )
-        except OSError:  # no git on this machine
-            pass
 
     def read(self) -> Code:
         """Return the answer, or an empty one when git has none in time."""
@@ -88,7 +87,7 @@ def environment_sha256(cache: Path) -> str:
     Reading 200 distributions takes 0.1 s, so the answer is kept in `cache` for as long as the folders on `sys.path`
     are unchanged.
     """
-    stamps = [(folder, os.stat(folder).st_mtime_ns) for folder in sys.path if folder and Path(folder).is_dir()]
+    stamps = [(folder, Path(folder).stat().st_mtime_ns) for folder in sys.path if folder and Path(folder).is_dir()]
     key = hashlib.sha256(json.dumps([sys.version, stamps]).encode()).hexdigest()
     kept = cache / f"environment-{key[:16]}"
     try:
@@ -113,4 +112,8 @@ def environment() -> list[str]:
         for distribution in metadata.distributions()
         if (name := distribution.metadata["Name"])
     }
-    return [f"python=={platform.python_version()}", f"platform=={sys.platform}-{platform.machine()}", *sorted(installed)]
+    return [
+        f"python=={platform.python_version()}",
+        f"platform=={sys.platform}-{platform.machine()}",
+        *sorted(installed),
+    ]

@@ -1,0 +1,1 @@
+"""Skyrail's pages inside Airflow's UI: rendered on the server, themed by the browser."""

@@ -41,5 +41,5 @@ def test_every_metric_is_listed_and_emitted():
 )
 def test_a_metric_is_emitted_as_declared(emit, labels):
     """What does not fit the declaration is refused where it is written."""
-    with pytest.raises(ValueError, match="skyrail.process.restarts"):
+    with pytest.raises(ValueError, match=r"skyrail\.process\.restarts"):
         emit(PROCESS_RESTARTS, 1, **labels)

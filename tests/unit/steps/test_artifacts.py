@@ -133,7 +133,7 @@ def test_a_half_written_blob_is_never_seen(store: Store, tmp_path: Path):
     assert store.get(reference).equals(FRAME)
 
 
-# --- what goes through the XCom --------------------------------------------------------------------------------------
+# --- what goes through the XCom ---
 
 MARKED = {MARK: "stored"}
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -182,8 +183,9 @@ def test_a_recorder_that_dies_takes_nothing_with_it(ran):
     step = ran("""
         print("one", flush=True)
         time.sleep(0.3)
-        children = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "recorder.py"], capture_output=True, text=True)
-        os.kill(int(children.stdout.split()[0]), 9)
+        import psutil
+        [recorder] = psutil.Process().children()
+        recorder.kill()
         time.sleep(0.3)
         for number in range(20_000):
             print("line", number)

@@ -25,7 +25,9 @@ from skyrail.tracking.points import Line, metric_name, understand
         pytest.param({"loss": 1, "step": 1.5}, Line(0, {"loss": 1.0, "step": 1.5}), id="14 nor is a half step"),
         pytest.param({"loss": 1, "step": 2**70}, Line(0, {"loss": 1.0, "step": 2.0**70}), id="15 nor one too large"),
         pytest.param({"val": {"auc": 0.9, "n": {"x": 1}}}, Line(0, {"val.auc": 0.9, "val.n.x": 1.0}), id="20 nested"),
-        pytest.param({"name": "a", "m": [[1, 2]]}, Line(0, {}, {"name": "a", "m": [[1, 2]]}), id="21 others are values"),
+        pytest.param(
+            {"name": "a", "m": [[1, 2]]}, Line(0, {}, {"name": "a", "m": [[1, 2]]}), id="21 others are values"
+        ),
         pytest.param({"none": None}, Line(0, {}, {"none": None}), id="22 null is a value"),
         pytest.param({"big": 10**400}, Line(0, {}, {"big": 10**400}), id="23 beyond a float is a value"),
         pytest.param({}, Line(), id="30 nothing says nothing"),

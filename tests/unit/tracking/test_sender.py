@@ -40,7 +40,9 @@ class Step:
         self.attempt, lock = spool.open_attempt(self.spool, self.run, event)
         lock.close()
         # The lock is a process's: this test process is the flusher, so another one has to be the step.
-        hold = "import fcntl, sys; f = open(sys.argv[1], 'r+b'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
+        hold = (
+            "import fcntl, sys; f = open(sys.argv[1], 'r+b'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
+        )
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", hold, str(self.attempt.folder / spool.LOCK)],
             stdin=subprocess.PIPE,
@@ -188,7 +190,9 @@ def test_one_bad_value_costs_only_itself(step: Step, client: Any):
     assert run.data.metrics == {"loss": 1.0}
 
 
-def test_one_broken_attempt_holds_up_no_other(step: Step, client: Any, steps: Callable[[str], Step], mlflow_server: str):
+def test_one_broken_attempt_holds_up_no_other(
+    step: Step, client: Any, steps: Callable[[str], Step], mlflow_server: str
+):
     """An attempt that cannot be sent is set aside after a few tries, whole; later ones arrive meanwhile."""
     step.attempt.append({"e": "metrics", "run": "unknown", "m": [["a", 1, 1, 1, None]]})
     step.die()

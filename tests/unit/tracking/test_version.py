@@ -15,9 +15,18 @@ from skyrail.tracking import version
 
 
 def git(folder: Path, *arguments: str) -> str:
-    identity = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+    identity = {
+        "GIT_AUTHOR_NAME": "a",
+        "GIT_AUTHOR_EMAIL": "a@b",
+        "GIT_COMMITTER_NAME": "a",
+        "GIT_COMMITTER_EMAIL": "a@b",
+    }
     done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], env={**os.environ, **identity}, capture_output=True, text=True, check=True
+        ["git", "-C", str(folder), *arguments],
+        env={**os.environ, **identity},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.strip()
 
@@ -34,7 +43,7 @@ def repository(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("change", "dirty"),
     [
-        pytest.param(lambda folder: None, False, id="00 as committed"),
+        pytest.param(lambda _: None, False, id="00 as committed"),
         pytest.param(lambda folder: (folder / "dag.py").write_text("x = 2\n"), True, id="10 edited"),
         pytest.param(lambda folder: (folder / "new.py").write_text(""), True, id="11 a new file"),
         pytest.param(lambda folder: (folder / "dag.py").unlink(), True, id="12 a file gone"),

@@ -43,7 +43,7 @@ class Parquet(Format):
 
         # Of Python's own objects Parquet gives these back as they were; a set or tuple would come back as an array.
         safe = {"string", "bytes", "date", "decimal", "empty"}
-        objects = value.dtypes[value.dtypes == object].index
+        objects = value.select_dtypes("object").columns
         return value.columns.is_unique and all(infer_dtype(value[name], skipna=True) in safe for name in objects)
 
     def write(self, value: Any, file: IO[bytes]) -> None:
@@ -112,7 +112,7 @@ class Pickle(Format):
 
 
 FORMATS: tuple[Format, ...] = (Parquet(), Npy(), Json(), Pickle())
-BY_NAME = {format.name: format for format in FORMATS}
+BY_NAME = {form.name: form for form in FORMATS}
 
 
 def is_plain(value: Any) -> bool:

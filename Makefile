@@ -1,0 +1,60 @@
+# Everything that is done with Skyrail from a clone. Plain `make` is the whole check, the same that CI runs.
+# It needs git, make and Python 3.11 to 3.13; all else is installed into .venv and .cache here.
+
+.DEFAULT_GOAL := check
+.PHONY: check up lint test bench
+
+BIN := .venv/bin
+# Flags of the command behind a target: make up ARGS="--port 8081", make test ARGS="tests/unit/cli"
+ARGS ?=
+# The Python to use; if empty, the newest that fits.
+PYTHON ?=
+
+# Lint and test.
+check: lint test
+
+# Start the whole platform on this machine.
+up: .venv/.installed
+	@exec $(BIN)/skyrail up $(ARGS)
+
+# Style, types, and the contracts between layers.
+lint: .venv/.installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# All tests.
+test: .venv/.installed
+	$(BIN)/pytest $(ARGS)
+
+# Measure Skyrail beside stock Airflow, in the same run.
+bench: .venv/.installed
+	$(BIN)/python -m bench $(ARGS)
+
+# The environment, exactly as uv.lock says. It is made again only when that changes, so that all else works offline.
+# Bytecode is compiled here: a task is a new process, and would compile each module that it imports.
+.venv/.installed: uv.lock pyproject.toml
+	@found=; for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
+		if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then break; fi; \
+		version=$$("$$python" --version 2>/dev/null) && found="$$found $$python is $$version."; python=; \
+	done; \
+	if test -z "$$python"; then \
+		echo "Skyrail needs Python 3.11, 3.12 or 3.13.$${found:- There is no Python on the PATH.}" >&2; \
+		echo "Install one (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python@3.13)," >&2; \
+		echo "or say where it is: make up PYTHON=/path/to/python3.13" >&2; \
+		exit 1; \
+	fi; \
+	uv=$$(command -v uv) || { uv=.cache/uv-venv/bin/uv; test -x $$uv; } || { \
+		echo "Installing uv into .cache/uv-venv"; \
+		rm -rf .cache/uv-venv; \
+		"$$python" -m venv .cache/uv-venv || { rm -rf .cache/uv-venv; \
+			echo "$$python cannot make a virtual environment." >&2; \
+			echo "Install its venv module (Debian, Ubuntu: apt install python3-venv) and try again." >&2; exit 1; }; \
+		.cache/uv-venv/bin/python -m pip install --quiet --disable-pip-version-check uv || { rm -rf .cache/uv-venv; \
+			echo "pip could not install uv, for the reason above. A network is needed this once." >&2; exit 1; }; \
+	}; \
+	echo "Installing what uv.lock names into .venv"; \
+	env -u PYTHONDONTWRITEBYTECODE -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never \
+		$$uv sync --frozen --all-extras --compile-bytecode --python "$$python"
+	@touch $@

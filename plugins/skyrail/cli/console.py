@@ -1,0 +1,71 @@
+"""How the command line speaks: errors as a message and what to do next, never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from skyrail.embedded.home import Home
+from skyrail.embedded.state import State
+from skyrail.errors import SkyrailError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+ERROR = "Error:"
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", help="State folder; SKYRAIL_HOME, else .skyrail in the current directory.", metavar="FOLDER"
+    ),
+]
+
+
+def say(text: str) -> None:
+    """Print a line as it is."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def show_error(error: SkyrailError) -> None:
+    """Print what went wrong and what to do next."""
+    err.print(ERROR, style="bold red", end=" ")
+    err.print(error.message, markup=False, soft_wrap=True)
+    if error.fix:
+        err.print(error.fix, markup=False, soft_wrap=True)
+
+
+def login_link(home: Home, state: State) -> str:
+    """Return a new one-time sign-in link."""
+    from skyrail.auth.links import create_link_token
+
+    return f"{state.url}/auth/link?token={create_link_token(home.login)}"
+
+
+def home_flag(home: Home) -> str:
+    """Return the option that another command needs to find this home from here."""
+    return "" if home == Home.locate() else f" --home {home.path}"
+
+
+def welcome(home: Home, state: State, *, foreground: bool) -> None:
+    """Print the one block that a person needs."""
+    flag = home_flag(home)
+    rows = {
+        "Sign in": login_link(home, state),
+        "": f"this link works once; for a new one: skyrail login{flag}",
+        "Airflow": state.url,
+        "MLflow": state.mlflow_url,
+        "DAGs": f"{state.dags} ({sum(1 for _ in Path(state.dags).glob('*.py'))} files)",
+        "Logs": str(home.logs),
+        "Stop": "Ctrl-C" if foreground else f"skyrail down{flag}",
+    }
+    say("")
+    out.print("Skyrail is ready.", style="bold green")
+    for name, value in rows.items():
+        out.print(f"  {name:<8}", style="bold", end="")
+        # Whole and on one line: a link that a terminal wraps cannot be clicked.
+        say(value)
+    say("")

@@ -1,0 +1,35 @@
+"""Addresses that the pages lead to: in MLflow's pages, and in Airflow's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+
+def mlflow_run(base: str, experiment: str, run: str) -> str:
+    """Return the address of a run in MLflow's pages."""
+    return f"{base}/#/experiments/{quote(experiment, safe='')}/runs/{quote(run, safe='')}"
+
+
+def mlflow_version(base: str, model: str, version: str) -> str:
+    """Return the address of a version of a model in MLflow's pages."""
+    return f"{base}/#/models/{quote(model, safe='')}/versions/{quote(version, safe='')}"
+
+
+@dataclass(frozen=True)
+class Decider:
+    """Who or what decided: a task with its page in Airflow, or a person without one."""
+
+    name: str
+    detail: str = ""
+    airflow_path: str = ""
+
+
+def decided_by(by: str) -> Decider:
+    """Read "dag/run/task", where the run's name may contain slashes itself, or a person's name."""
+    if by.count("/") < 2:
+        return Decider(by)
+    dag_id, _, rest = by.partition("/")
+    run_id, _, task_id = rest.rpartition("/")
+    path = "/".join(("dags", quote(dag_id, safe=""), "runs", quote(run_id, safe=""), "tasks", quote(task_id, safe="")))
+    return Decider(f"{dag_id} · {task_id}", run_id, path)
