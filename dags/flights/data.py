@@ -50,7 +50,7 @@ def features(frame: pd.DataFrame) -> pd.DataFrame:
     result = joined[[*CATEGORIES, "hour", "minute", "distance", "seats", "plane_year", *WEATHER]].astype(
         dict.fromkeys(["hour", "minute", "distance", "seats", "plane_year", *WEATHER], float)
     )
-    result["weekday"] = day.dt.weekday.astype(float)
+    result["weekday"] = day.dt.day_of_week.astype(float)
     result["late"] = (joined.arr_delay > LATE_MINUTES).astype(int)
     result["day"] = day.dt.strftime("%Y-%m-%d")
     return result[[*FEATURES, "late", "day"]]

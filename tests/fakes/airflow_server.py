@@ -6,6 +6,7 @@ Prints one JSON line {"port", "routes"} when it listens. A route is [path, metho
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -32,6 +33,7 @@ def main() -> None:
     app = create_app()
     listener = socket.create_server(("127.0.0.1", 0))
     print(json.dumps({"port": listener.getsockname()[1], "routes": list(walk(app.routes))}), flush=True)
+    os.dup2(2, 1)  # nobody reads the pipe any more, and one that is full would stop the server
     uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none")).run(sockets=[listener])
 
 

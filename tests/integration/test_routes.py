@@ -52,7 +52,7 @@ def fill(path: str) -> str:
 @pytest.fixture(scope="module")
 def session(platform: Any) -> str:
     """Return the token of a session that a sign-in link opened."""
-    answer = httpx.get(platform.login_link(), timeout=60)
+    answer = httpx.get(platform.login_link(), timeout=30)
     assert answer.status_code == 303, answer.text
     return answer.cookies["_token"]
 
@@ -94,7 +94,7 @@ def test_every_route_refuses_who_has_no_session(
     elif visitor != "anonymous":
         headers["Authorization"] = f"Bearer {forged(session, visitor)}"
     believed = []
-    with httpx.Client(base_url=platform.url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=platform.url, headers=headers, timeout=30) as client:
         for method, path in [*routes, ("GET", "/no/such/route"), ("GET", "/")]:
             # A task's token opens the Execution API, for that task; tests of Airflow's own cover what it may do there.
             tasks = path.startswith(EXECUTION) and visitor == "another audience"
@@ -111,7 +111,7 @@ def test_every_route_answers_who_has_a_session(platform: Any, routes: list[tuple
     """Nothing is refused for lack of a session; what is asked for does not exist, so nothing is changed either."""
     refused = []
     headers = {"Accept": "application/json", "Authorization": f"Bearer {session}"}
-    with httpx.Client(base_url=platform.url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=platform.url, headers=headers, timeout=30) as client:
         for method, path in routes:
             if path.startswith(EXECUTION) or is_open(path):
                 continue
@@ -123,7 +123,7 @@ def test_every_route_answers_who_has_a_session(platform: Any, routes: list[tuple
 
 def test_a_browser_without_a_session_is_told_to_sign_in(platform: Any):
     """Whatever page it asks for."""
-    with httpx.Client(base_url=platform.url, headers={"Accept": "text/html"}, timeout=60) as browser:
+    with httpx.Client(base_url=platform.url, headers={"Accept": "text/html"}, timeout=30) as browser:
         for path in ("/", "/dags", "/skyrail/runs", "/plugin/skyrail"):
             answer = browser.get(path, follow_redirects=True)
             assert answer.status_code == 200

@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from skyrail.cli.console import ERROR, HomeOption, home_flag, out, say, welcome
-from skyrail.embedded import account, checks, child, platform
+from skyrail.embedded import child, platform
 from skyrail.embedded.display import Display
 from skyrail.embedded.files import keep_small
 from skyrail.embedded.home import Home
@@ -60,7 +60,8 @@ def _in_foreground(options: Options, *, detached: bool) -> None:
             # A sign-in link must not lie in a log: whoever starts it detached prints one.
             say(READY) if detached else welcome(options.home, state, foreground=True)
 
-        displays.append(Display(out, names, Inbox(options.home.inbox), ready))
+        clock = "%Y-%m-%d %H:%M:%S" if detached else "%H:%M:%S"
+        displays.append(Display(out, names, Inbox(options.home.inbox), ready, clock=clock))
         return displays[-1]
 
     try:
@@ -72,8 +73,8 @@ def _in_foreground(options: Options, *, detached: bool) -> None:
 
 
 def _detached(options: Options) -> None:
-    if platform.status(options.home):
-        raise AlreadyRunning("")
+    # Refusals belong on this screen, and the log in a folder that is fit for it.
+    platform.inspect(options)
     home = options.home
     command = [
         sys.executable,
@@ -88,8 +89,6 @@ def _detached(options: Options) -> None:
     ]
     for flag, value in (("--port", options.port), ("--mlflow-port", options.mlflow_port)):
         command += [flag, str(value)] if value else []
-    # Refusals belong on this screen, and the log in a folder that is fit for it.
-    checks.inspect(home, account.for_postgres())
     log = home.log("supervisor")
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     keep_small(log)
@@ -113,7 +112,9 @@ def _detached(options: Options) -> None:
             process.wait()
             raise
         message = _show(written)
-    raise EmbeddedError(message or f"It ended with {child.how_it_died(process.returncode)}.", fix=f"Its log: {log}")
+    if not message:
+        raise EmbeddedError(f"Skyrail ended with {child.how_it_died(process.returncode)}.", fix=f"Its log is {log}")
+    raise EmbeddedError(message)
 
 
 def _show(written: TextIO) -> str:

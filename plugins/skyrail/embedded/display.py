@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.live import Live
@@ -24,8 +25,17 @@ HIDDEN = {"mlflow-schema"}
 class Display:
     """Show the processes of one supervisor. `welcome` prints what is to be said once everything is there."""
 
-    def __init__(self, console: Console, names: list[str], inbox: Inbox, welcome: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        console: Console,
+        names: list[str],
+        inbox: Inbox,
+        welcome: Callable[[], None],
+        *,
+        clock: str = "%H:%M:%S",
+    ) -> None:
         self.console = console
+        self.clock = clock
         self.inbox = inbox
         self.welcome = welcome
         self.began = time.monotonic()
@@ -53,9 +63,10 @@ class Display:
         self.refresh()
 
     def say(self, text: str) -> None:
-        """Print a line, above the table when there is one."""
+        """Print a line with the time, above the table when there is one."""
+        now = datetime.now(tz=UTC).astimezone().strftime(self.clock)
         with _while_the_terminal_lasts():
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(f"{now} {text}".lstrip(), markup=False, highlight=False, soft_wrap=True)
 
     def ready(self) -> None:
         """Replace the table by what is to be said once everything is there."""

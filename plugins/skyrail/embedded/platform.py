@@ -36,6 +36,23 @@ class AlreadyRunning(EmbeddedError):  # noqa: N818
     """The platform already runs on this home."""
 
 
+def inspect(options: Options) -> None:
+    """Refuse what cannot work, before anything is written or started.
+
+    Raises:
+        AlreadyRunning: a supervisor holds this home.
+        EmbeddedError: the first thing that is wrong.
+    """
+    if state.running(options.home):
+        raise AlreadyRunning(f"Skyrail already runs on {options.home.path}.")
+    config_folder()
+    checks.dags_folder(options.dags)
+    checks.inspect(options.home, account.for_postgres())
+    # What a run that was cut off left behind may hold them, and is stopped first.
+    if not left_running(options.home):
+        choose_ports(options)
+
+
 def up(options: Options, say: Callable[[str], None], screen: Callable[[state.State, list[str]], Screen]) -> None:
     """Run the platform until a signal stops it. `screen` gets what is about to run and the names of what is shown.
 
@@ -44,12 +61,9 @@ def up(options: Options, say: Callable[[str], None], screen: Callable[[state.Sta
         EmbeddedError: something is broken, or died too often.
     """
     home = options.home
+    inspect(options)
     lent = account.for_postgres()
-    config = config_folder()
     dags = checks.dags_folder(options.dags)
-    if state.running(home):
-        raise AlreadyRunning(f"Skyrail already runs on {home.path}.")
-    checks.inspect(home, lent)
     lock = state.Lock(home.lock)
     try:
         home.create(mode=0o710 if lent else 0o700)
@@ -61,7 +75,7 @@ def up(options: Options, say: Callable[[str], None], screen: Callable[[state.Sta
         keys = secrets.ensure(home)
         _prepare_postgres(home, keys, lent, say)
         variables = environment.airflow_environment(
-            home, note.port, note.mlflow_port, keys, os.cpu_count() or 1, dags, config
+            home, note.port, note.mlflow_port, keys, os.cpu_count() or 1, dags, config_folder()
         )
         specs = processes.specs(home, note.port, note.mlflow_port, keys, lent, variables)
         migrations = [processes.migration(variables), processes.mlflow_migration(home, keys)]

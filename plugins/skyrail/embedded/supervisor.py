@@ -102,7 +102,7 @@ class Supervisor:
             self.family.hurry.set()
             return
         again = " Press Ctrl-C again to kill what is left." if number == signal.SIGINT else ""
-        self.screen.say(f"\nStopping ({number.name}).{again}")
+        self.screen.say(f"Stopping ({number.name}).{again}")
         self.stopping.set()
 
     async def _stop_all(self) -> None:

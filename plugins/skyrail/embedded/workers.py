@@ -46,5 +46,6 @@ def _tasks(workers: Sequence[psutil.Process]) -> list[psutil.Process]:
     tasks = []
     for worker in workers:
         with contextlib.suppress(psutil.Error):
-            tasks += worker.children(recursive=True)
+            # A worker may take seconds to notice that its task has ended.
+            tasks += [task for task in worker.children(recursive=True) if task.status() != psutil.STATUS_ZOMBIE]
     return tasks

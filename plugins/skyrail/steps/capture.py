@@ -220,6 +220,8 @@ def how_it_ended(error: BaseException | None) -> tuple[names.Ended, str]:
         return "skipped", str(error)
     if isinstance(error, KeyboardInterrupt):
         return "killed", "Interrupted."
+    if type(error).__name__ == "AirflowTaskTimeout":
+        return "failed", "Took longer than its execution_timeout."
     first_line = str(error).strip().partition("\n")[0]
     return "failed", f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
 

@@ -36,11 +36,14 @@ class StepOperator(_PythonDecoratedOperator):
         """Run the function and return what goes into the XCom."""
         params = {f"params.{name}": value for name, value in dict(context.get("params") or {}).items()}
         capture = Capture(self.python_callable, identity(context), params)
-        with capture:
-            self._capture = capture
-            self._bind(capture)
-            result = super().execute(context)
-            return self._keep(capture, result)
+        self._capture = capture
+        try:
+            with capture:
+                self._bind(capture)
+                result = super().execute(context)
+                return self._keep(capture, result)
+        finally:
+            self._capture = None  # its end is written; what Airflow calls from here on changes nothing
 
     def on_kill(self) -> None:
         """Write down that the attempt is being stopped, for the case that it gets no chance to."""

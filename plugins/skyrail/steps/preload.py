@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 import time
 from typing import Any
 
@@ -27,9 +28,10 @@ ALWAYS = (
 
 
 @hookimpl
-def on_starting(component: Any) -> None:
-    """Load the modules when a scheduler with a local executor starts."""
-    if getattr(component, "job_type", "") != "SchedulerJob":
+def on_starting(component: Any) -> None:  # noqa: ARG001 -- pluggy matches arguments by name
+    """Load the modules when `airflow scheduler` starts."""
+    # Airflow calls this before the component knows what it is: the command line is what tells a scheduler.
+    if "scheduler" not in sys.argv[1:2]:
         return
     from skyrail.settings import ExecutionSettings, load
 

@@ -47,13 +47,13 @@ time.sleep(600)
 class Platform:
     """A little platform that runs in a process of its own."""
 
-    def __init__(self, folder: Path, *entries: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, output: str, *entries: dict[str, Any]) -> None:
         self.home = folder / "home"
-        self.output = folder / "output"
+        self.output = folder / output
         command = [sys.executable, str(LITTLE_PLATFORM), str(self.home), json.dumps(entries)]
-        with self.output.open("a") as output:
+        with self.output.open("w") as written:
             self.process = subprocess.Popen(
-                command, stdout=output, stderr=output, cwd=folder, env={**os.environ, "PWD": str(folder)}
+                command, stdout=written, stderr=written, cwd=folder, env={**os.environ, "PWD": str(folder)}
             )
         self.seen: dict[int, psutil.Process] = {}
 
@@ -101,7 +101,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
     platforms: list[Platform] = []
 
     def start_one(*entries: dict[str, Any]) -> Platform:
-        platforms.append(Platform(tmp_path, *entries))
+        platforms.append(Platform(tmp_path, f"output-{len(platforms)}", *entries))
         return platforms[-1]
 
     yield start_one
@@ -172,6 +172,7 @@ def test_stopping_the_scheduler_ends_its_tasks(start: Callable[..., Platform], t
     platform = start({"name": "scheduler", "code": SCHEDULER.replace("sleep(2)", "sleep(600)"), "has_workers": True})
     platform.until(lambda: len(platform.seen) == 4)
     platform.process.send_signal(signal.SIGINT)
+    platform.until(lambda: "Press Ctrl-C again to kill what is left." in platform.text)
     platform.process.send_signal(signal.SIGINT)
     assert platform.wait() == 0
     assert platform.alive() == []

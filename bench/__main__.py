@@ -1,0 +1,26 @@
+"""Run measurements: `python -m bench [NAME …]`, all but `cold` without names."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+NAMES = ("capture", "lines", "start", "cold")
+"""Modules of this package with a function `main`. `cold` clones and installs, which needs a network and minutes."""
+
+
+def main() -> int:
+    """Run the named measurements. Return the exit code."""
+    chosen = sys.argv[1:] or [name for name in NAMES if name != "cold"]
+    if unknown := [name for name in chosen if name not in NAMES]:
+        print(f"There is no measurement {unknown[0]!r}. Choose from: {', '.join(NAMES)}.", file=sys.stderr)
+        return 2
+    for name in chosen:
+        module = importlib.import_module(f"bench.{name}")
+        print(f"\n{name}: {(module.__doc__ or '').partition('.')[0]}", flush=True)
+        module.main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

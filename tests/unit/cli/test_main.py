@@ -1,0 +1,95 @@
+"""The command line: light, and plain when it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMANDS = ("up", "down", "status", "login")
+
+
+def _run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "SKYRAIL_HOME"}
+    return subprocess.run(
+        [sys.executable, "-m", "skyrail.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        timeout=60,
+        env={**environment, "COLUMNS": "200", "NO_COLOR": "1", **variables},
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, tmp_path: Path) -> None:
+    result = _run(command, "--help", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "--home" in result.stdout
+
+
+def test_the_command_line_loads_neither_airflow_nor_mlflow(tmp_path: Path) -> None:
+    heavy = {"airflow", "mlflow", "fastapi", "pandas", "numpy", "sqlalchemy"}
+    code = f"import sys; from skyrail.cli import main; print(sorted({heavy} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert result.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        pytest.param(["status"], 3, "Nothing runs on", id="00 status of nothing"),
+        pytest.param(["down"], 0, "Nothing runs on", id="10 down is content when nothing runs"),
+        pytest.param(["login"], 1, "so there is nothing to sign in to.\nStart it: skyrail up", id="20 login"),
+        pytest.param(["up"], 1, "There is no folder", id="30 up without DAGs"),
+        pytest.param(["up", "--detach"], 1, "There is no folder", id="31 nor detached"),
+        pytest.param(["up", "--port", "x"], 2, "Invalid value for '--port'", id="40 a wrong use"),
+        pytest.param(["up", "--port", "99999"], 2, "Invalid value for '--port'", id="41 no such port"),
+        pytest.param(["nonsense"], 2, "No such command", id="42 no such command"),
+    ],
+)
+def test_what_the_reader_gets(arguments: list[str], code: int, message: str, tmp_path: Path) -> None:
+    result = _run(*arguments, cwd=tmp_path)
+    text = result.stdout + result.stderr
+    assert message in text
+    assert "Traceback" not in text
+    assert result.returncode == code
+
+
+def test_status_speaks_json_too(tmp_path: Path) -> None:
+    result = _run("status", "--json", cwd=tmp_path)
+    assert json.loads(result.stdout) == {"running": False, "home": str(tmp_path / ".skyrail")}
+    assert result.returncode == 3
+
+
+@pytest.mark.parametrize("mode", [pytest.param([], id="00 foreground"), pytest.param(["--detach"], id="10 detached")])
+def test_a_taken_port_is_refused_before_anything_starts(mode: list[str], tmp_path: Path) -> None:
+    (tmp_path / "dags").mkdir()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        result = _run("up", *mode, "--port", str(port), cwd=tmp_path)
+    assert result.returncode == 1
+    assert f"Error: Port {port} is in use by process {os.getpid()}" in result.stderr
+    assert "skyrail up --port" in result.stderr
+    assert not (tmp_path / ".skyrail" / "postgres").exists()
+
+
+@pytest.mark.parametrize("mode", [pytest.param([], id="00 foreground"), pytest.param(["--detach"], id="10 detached")])
+def test_a_broken_home_is_refused_without_a_traceback(mode: list[str], tmp_path: Path) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / ".skyrail").mkdir()
+    (tmp_path / ".skyrail" / "secrets.json").write_text('{"fernet')
+    result = _run("up", *mode, cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: ")
+    assert "secrets.json is damaged" in result.stderr
+    assert "Restore it from a backup" in result.stderr
+    assert "Traceback" not in result.stderr
