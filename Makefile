@@ -2,7 +2,7 @@
 # It needs git, make and Python 3.11 to 3.13; all else is installed into .venv and .cache here.
 
 .DEFAULT_GOAL := check
-.PHONY: check up lint test bench
+.PHONY: check up lint test docs bench
 
 BIN := .venv/bin
 # Flags of the command behind a target: make up ARGS="--port 8081", make test ARGS="tests/unit/cli"
@@ -27,6 +27,10 @@ lint: .venv/.installed
 # All tests.
 test: .venv/.installed
 	$(BIN)/pytest $(ARGS)
+
+# Make docs/reference/ from the code.
+docs: .venv/.installed
+	$(BIN)/python docs/generate.py
 
 # Measure Skyrail beside stock Airflow, in the same run.
 bench: .venv/.installed

@@ -11,9 +11,11 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Asset, Param, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from flights import data
+from skyrail.notifications.notifier import SkyrailNotifier
 
 MODEL = "flight_delay"
 CHAMPION = Asset(name=f"{MODEL}_champion", uri=f"skyrail://models/{MODEL}/champion")
@@ -27,7 +29,12 @@ CHAMPION = Asset(name=f"{MODEL}_champion", uri=f"skyrail://models/{MODEL}/champi
     catchup=True,
     # One decision at a time, and in the order of the months.
     max_active_runs=1,
-    default_args={"owner": "flights", "retries": 2, "retry_delay": timedelta(seconds=10), "depends_on_past": False},
+    default_args={
+        "owner": "flights",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "on_failure_callback": SkyrailNotifier("{{ ti.dag_id }}.{{ ti.task_id }} failed", link="{{ ti.log_url }}"),
+    },
     params={
         "month": Param(
             "", type="string", pattern="^$|^2013-(0[1-9]|1[0-2])$", description="Such as 2013-03; empty: the run's own."
@@ -44,7 +51,13 @@ def flights_training():
     @task.step
     def choose_month() -> dict[str, str]:
         context = get_current_context()
-        month = context["params"]["month"] or context["data_interval_start"].strftime("%Y-%m")
+        start = context.get("data_interval_start")
+        month = context["params"]["month"] or (start.strftime("%Y-%m") if start else "")
+        if not month.startswith("2013"):
+            raise AirflowFailException(
+                f"There are flights of 2013 only, and this run is for {month or 'no month'}. "
+                'Trigger it with a month, such as {"month": "2013-03"}.'
+            )
         return {"train": month, "judge": data.next_month(month)}
 
     @task.step
@@ -137,7 +150,8 @@ def flights_training():
         from skyrail.notifications import notify
 
         version, verdict = comparison["candidate_version"], comparison["verdict"]
-        notify(f"{MODEL} version {version} is not promoted: {verdict}", comparison["reason"])
+        title = f"{MODEL} version {version} is not promoted: {verdict}"
+        notify(title, comparison["reason"], link=f"/skyrail/models/{MODEL}")
 
     months = choose_month()
     training = prepare.override(task_id="prepare_training")(

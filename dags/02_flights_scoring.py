@@ -11,10 +11,12 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Asset, Param, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from flights import data
+from skyrail.notifications.notifier import SkyrailNotifier
 
 MODEL = "flight_delay"
 CHAMPION = Asset(name=f"{MODEL}_champion", uri=f"skyrail://models/{MODEL}/champion")
@@ -26,7 +28,12 @@ CHAMPION = Asset(name=f"{MODEL}_champion", uri=f"skyrail://models/{MODEL}/champi
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
-    default_args={"owner": "flights", "retries": 2, "retry_delay": timedelta(seconds=10)},
+    default_args={
+        "owner": "flights",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "on_failure_callback": SkyrailNotifier("{{ ti.dag_id }}.{{ ti.task_id }} failed", link="{{ ti.log_url }}"),
+    },
     params={
         "day": Param(
             "", type="string", pattern=r"^$|^2013-\d\d-\d\d$", description="Such as 2013-03-01; empty: as above."
@@ -60,8 +67,6 @@ def flights_scoring():
 
         version = models.champion(MODEL)
         if version is None:
-            from airflow.sdk.exceptions import AirflowSkipException
-
             raise AirflowSkipException(f"Model {MODEL!r} has no champion yet.")
         rows = data.features(flights)
         predictions = rows[["day", "carrier", "origin", "dest", "hour", "late"]].copy()

@@ -15,6 +15,8 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Apache Airflow on rails for data-science teams.",
         "task-decorators": [{"name": "step", "class-name": "skyrail.steps.decorator.step_task"}],
         "auth-managers": ["skyrail.auth.manager.SkyrailAuthManager"],
+        # Where Airflow's command line looks instead of importing the auth manager in every process.
+        "cli": ["skyrail.auth.cli.get_cli_commands"],
         "notifications": ["skyrail.notifications.notifier.SkyrailNotifier"],
         "config": airflow_options(),
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.conftest import platform  # noqa: F401 (started once for the tests of this folder)
 
 # Playwright's own browser has no sandbox in a container, and one that looks for updates does so at a bad time.
 ARGUMENTS = [

@@ -79,7 +79,7 @@ def test_the_pages_follow_airflows_theme(platform: Any, signed_in: Any, look: Ca
     skyrail = frame(page)
     skyrail.get_by_role("table").wait_for()
     colours = "element => getComputedStyle(element).backgroundColor"
-    assert skyrail.locator("html").get_attribute("class") == ("dark" if theme == "dark" else "")
+    assert (skyrail.locator("html").get_attribute("class") or "") == ("dark" if theme == "dark" else "")
     dark = skyrail.locator("body").evaluate(colours) != "rgb(255, 255, 255)"
     assert dark is (theme == "dark")
     assert skyrail.get_by_text("succeeded").first.is_visible()

@@ -121,4 +121,4 @@ def test_a_broken_dag_file_is_named_and_holds_up_no_other(api: httpx.Client):
     [error] = errors
     assert error["filename"].endswith("broken.py")
     assert "SyntaxError" in error["stack_trace"]
-    assert "line 1" in error["stack_trace"]
+    assert "line 3" in error["stack_trace"]

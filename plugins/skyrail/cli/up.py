@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -69,7 +70,8 @@ def _in_foreground(options: Options, *, detached: bool) -> None:
     finally:
         for display in displays:
             display.end()
-    say(f"Everything has stopped. The data is kept in {options.home.path}")
+    with contextlib.suppress(OSError):  # the terminal may be gone: that is one way to stop
+        say(f"Everything has stopped. The data is kept in {options.home.path}")
 
 
 def _detached(options: Options) -> None:

@@ -19,7 +19,7 @@ def _fernet_key() -> str:
 
 
 def _random() -> str:
-    return secrets.token_urlsafe(32)
+    return secrets.token_urlsafe(64)  # HS512 wants a key of 64 bytes at least
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urljoin
 
 from skyrail.errors import SkyrailError
 
@@ -42,4 +41,5 @@ class Message:
         from airflow.configuration import conf
 
         base = conf.get("api", "base_url", fallback="") or ""
-        return urljoin(base, self.link) if self.link else ""
+        # Joined by hand: urljoin would drop the sub-path that a deployment may live below.
+        return base.rstrip("/") + self.link if self.link.startswith("/") else self.link

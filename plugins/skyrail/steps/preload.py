@@ -29,11 +29,16 @@ ALWAYS = (
 
 @hookimpl
 def on_starting(component: Any) -> None:  # noqa: ARG001 -- pluggy matches arguments by name
-    """Load the modules when `airflow scheduler` starts."""
+    """Load the modules when `airflow scheduler` starts with a LocalExecutor."""
     # Airflow calls this before the component knows what it is: the command line is what tells a scheduler.
     if "scheduler" not in sys.argv[1:2]:
         return
+    from airflow.configuration import conf
+
     from skyrail.settings import ExecutionSettings, load
+
+    if "LocalExecutor" not in conf.get("core", "executor"):
+        return
 
     chosen = [name.strip() for name in load(ExecutionSettings).preload.split(",") if name.strip()]
     preload((*ALWAYS, *chosen))

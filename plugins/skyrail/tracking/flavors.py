@@ -46,12 +46,12 @@ def save(model: Any, path: Path, example: Any = None) -> None:
         options["serialization_format"] = "cloudpickle"
         if hasattr(model, "predict_proba"):
             options["pyfunc_predict_fn"] = "predict_proba"
-    if example is not None:
-        from mlflow.models import infer_signature
-
-        predict = getattr(model, options.get("pyfunc_predict_fn", "predict"))
-        options["signature"] = infer_signature(example, predict(example))
     try:
+        if example is not None:
+            from mlflow.models import infer_signature
+
+            predict = getattr(model, options.get("pyfunc_predict_fn", "predict"))
+            options["signature"] = infer_signature(example, predict(example))
         with _quiet():
             importlib.import_module(f"mlflow.{flavor}").save_model(model, str(path), **options)
     except Exception as error:

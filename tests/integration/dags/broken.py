@@ -1,1 +1,3 @@
+from airflow.sdk import dag
+
 def this is not Python

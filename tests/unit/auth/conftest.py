@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
-from fakes.airflow_process import AirflowServer, airflow_server
+from tests.fakes.airflow_process import AirflowServer, airflow_server
 
 
 @pytest.fixture(scope="session")

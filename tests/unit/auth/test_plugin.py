@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from fakes.airflow_process import AirflowServer
+from tests.fakes.airflow_process import AirflowServer
 
 
 def test_importing_the_plugins_loads_nothing_heavy():

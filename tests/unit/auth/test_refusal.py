@@ -8,8 +8,8 @@ from typing import Any
 
 import jwt
 import pytest
+from tests.fakes.airflow_process import JWT_SECRET, AirflowServer
 
-from fakes.airflow_process import JWT_SECRET, AirflowServer
 from skyrail.auth.middleware import OPEN, RequireSession, is_open
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests.fakes.airflow_process import AirflowServer
 
-from fakes.airflow_process import AirflowServer
 from skyrail.auth.links import create_link_token
 
 
@@ -118,7 +118,7 @@ def test_somebody_with_a_session_can_get_a_token_for_scripts(server: AirflowServ
 
 def test_links_are_refused_where_they_are_not_switched_on(tmp_path_factory: pytest.TempPathFactory):
     """Without [skyrail_auth] login_links no link is accepted, not even one that would be good."""
-    from fakes.airflow_process import airflow_server
+    from tests.fakes.airflow_process import airflow_server
 
     with airflow_server(tmp_path_factory.mktemp("closed"), AIRFLOW__SKYRAIL_AUTH__LOGIN_LINKS="") as closed:
         token = create_link_token(closed.login_links)

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.fakes.sinks import Sink, http_sink, smtp_sink
 
-from fakes.sinks import Sink, http_sink, smtp_sink
 from skyrail.errors import SkyrailError
 from skyrail.notifications import SkyrailNotifier, notify
 from skyrail.notifications.message import Message

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from fakes.airflow_process import AirflowServer, airflow_server
-from fakes.record import Written, write
+from tests.fakes.airflow_process import AirflowServer, airflow_server
+from tests.fakes.record import Written, write
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-
-from fakes.airflow_process import AirflowServer, airflow_server
-from fakes.record import MODEL, Written
-from fakes.sinks import Sink, http_sink
+from tests.fakes.airflow_process import AirflowServer, airflow_server
+from tests.fakes.record import MODEL, Written
+from tests.fakes.sinks import Sink, http_sink
 
 
 class Page(HTMLParser):

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests.fakes.record import COMMIT, MODEL, Written
+from tests.fakes.sinks import http_sink
 
-from fakes.record import COMMIT, MODEL, Written
-from fakes.sinks import http_sink
 from skyrail.errors import TrackingError
 from skyrail.tracking.reader import TrackingReader
 from skyrail.tracking.rows import ComparisonRow, ModelRef, PromotionRow
