@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
+import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from tests.platform import api, finished, mlflow_client, platform  # noqa: F401
+from tests.servers import free_port, wait_for
 
 # Modules compiled at each import cost minutes over a whole run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Airflow reads its home on import. Whoever runs the tests may have one, and it is not ours to touch.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="skyrail-tests-")
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 sys.dont_write_bytecode = False
-
-
-def free_port() -> int:
-    """Return a port on loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:
-    """Wait until an address answers; show the log when its process ends instead."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            pytest.fail(f"the server ended with {process.returncode}:\n{log.read_text()[-3000:]}")
-        try:
-            urllib.request.urlopen(url, timeout=2)
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail(f"{url} did not answer within {seconds:.0f} s:\n{log.read_text()[-3000:]}")
 
 
 @pytest.fixture(scope="session")

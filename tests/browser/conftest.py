@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.conftest import platform  # noqa: F401 (started once for the tests of this folder)
 
 # Playwright's own browser has no sandbox in a container, and one that looks for updates does so at a bad time.
 ARGUMENTS = [
@@ -23,7 +22,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: its event loop would be in the way of other tests
 def browser() -> Iterator[Any]:
     """Return a running Chromium."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -86,10 +86,11 @@ def test_the_pages_follow_airflows_theme(platform: Any, signed_in: Any, look: Ca
     look(page, f"runs-{theme}")
 
     skyrail.get_by_role("link", name="Models").first.click()
-    skyrail.locator(f"a[href='{path}']").wait_for()
+    model = skyrail.locator(f"tbody th a[href='{path}']")
+    model.wait_for()
     look(page, f"models-{theme}")
 
-    skyrail.locator(f"a[href='{path}']").click()
+    model.click()
     skyrail.get_by_role("heading", name=re.compile("Version 1 compared with")).wait_for()
     assert skyrail.get_by_role("img", name=re.compile("interval from")).first.is_visible()
     assert skyrail.get_by_text("Champion: ").first.is_visible()

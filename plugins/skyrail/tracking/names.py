@@ -7,6 +7,7 @@ are one run each in the experiment `model:<name>`. All of it can be read with ML
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import quote
 
 # What a run is: each run that Skyrail writes has this tag.
 KIND = "skyrail.kind"
@@ -69,9 +70,8 @@ def model_experiment(model: str) -> str:
 
 def airflow_path(tags: dict[str, str]) -> str:
     """Return the path of an attempt's page in Airflow's UI, relative to the api-server's base address."""
-    from urllib.parse import quote
-
-    path = f"dags/{quote(tags[DAG_ID])}/runs/{quote(tags[RUN_ID])}/tasks/{quote(tags[TASK_ID])}"
+    dag, run, task = (quote(tags[part], safe="") for part in (DAG_ID, RUN_ID, TASK_ID))
+    path = f"dags/{dag}/runs/{run}/tasks/{task}"
     if tags.get(MAP_INDEX, "-1") != "-1":
         path += f"/mapped/{tags[MAP_INDEX]}"
     return f"{path}?try_number={tags[TRY_NUMBER]}"

@@ -123,7 +123,8 @@ def attempt(run: dict[str, Any]) -> AttemptRow:
         task_id=tags.get(names.TASK_ID, ""),
         map_index=_integer(tags.get(names.MAP_INDEX), -1),
         try_number=_integer(tags.get(names.TRY_NUMBER), 1),
-        params=params,
+        # A step's own arguments tell more than what was given to the whole DAG run.
+        params=dict(sorted(params.items(), key=lambda item: (item[0].startswith("params."), item[0]))),
         metrics=metrics,
         values=_with_prefix(tags, names.VALUE_PREFIX),
         notices=_with_prefix(tags, names.NOTICE_PREFIX),

@@ -203,8 +203,9 @@ def test_a_child_left_behind_does_not_hold_the_step(start, tmp_path: Path):
     assert process.wait(60) == 0
     child = int(process.stdout.readline())
     os.kill(child, 0)  # raises when the step waited for it
-    out, _ = process.communicate(timeout=60)
-    assert out == b"after\n"
+    assert process.stdout.read() == b"after\n"
+    process.stderr.close()
+    process.stdout.close()
 
 
 def test_the_environment_is_given_back(ran):

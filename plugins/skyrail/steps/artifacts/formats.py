@@ -37,14 +37,16 @@ class Parquet(Format):
     name = "parquet"
 
     def accepts(self, value: Any) -> bool:
-        if not _is(value, "pandas", "DataFrame") or not all(isinstance(column, str) for column in value.columns):
+        if not _is(value, "pandas", "DataFrame"):
+            return False
+        if not (value.columns.is_unique and all(isinstance(column, str) for column in value.columns)):
             return False
         from pandas.api.types import infer_dtype
 
         # Of Python's own objects Parquet gives these back as they were; a set or tuple would come back as an array.
         safe = {"string", "bytes", "date", "decimal", "empty"}
-        objects = value.select_dtypes("object").columns
-        return value.columns.is_unique and all(infer_dtype(value[name], skipna=True) in safe for name in objects)
+        objects = [name for name, dtype in value.dtypes.items() if dtype.kind == "O" and dtype.name == "object"]
+        return all(infer_dtype(value[name], skipna=True) in safe for name in objects)
 
     def write(self, value: Any, file: IO[bytes]) -> None:
         value.to_parquet(file)

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import free_port
+from tests.servers import free_port
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Platform:
 
 def make_dags(folder: Path) -> Path:
     """Make a repository with the example DAGs and those of these tests, as a team would have it."""
-    shutil.copytree(Path(__file__).parents[2] / "dags", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(Path(__file__).parent / "dags", folder, dirs_exist_ok=True)
+    shutil.copytree(Path(__file__).parents[1] / "dags", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(__file__).parent / "integration" / "dags", folder, dirs_exist_ok=True)
     (folder / ".gitignore").write_text("__pycache__/\n")
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
     for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "all"]):
