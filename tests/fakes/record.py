@@ -82,8 +82,8 @@ def history(client: Any, kind: str, at: int, tags: dict[str, str], **more: dict[
 # Month of evaluation, champion's version, verdict, difference, low, high, why.
 DECISIONS = [
     ("2013-02", "", "PASS", 0.0312, 0.0281, 0.0345, "The candidate beats the baseline: always the same probability."),
-    ("2013-03", "1", "PASS", 0.0061, 0.0042, 0.0080, "The whole interval is above the margin of 0.001."),
-    ("2013-04", "2", "INCONCLUSIVE", 0.0009, -0.0008, 0.0026, "The interval contains the margin: more rows may tell."),
+    ("2013-03", "1", "PASS", 0.0061, 0.0042, 0.0080, "The whole interval is above -0.001."),
+    ("2013-04", "2", "INCONCLUSIVE", 0.0002, -0.0018, 0.0022, "The interval contains -0.001: more rows may tell."),
     ("2013-05", "2", "FAIL", -0.0120, -0.0141, -0.0098, "The candidate is worse than the champion on the same rows."),
 ]
 
@@ -131,7 +131,7 @@ def write(client: Any) -> Written:
                 "metric": "log loss",
                 "method": "paired bootstrap",
                 "confidence": "0.95",
-                "rule": "low > margin",
+                "rule": "low > -margin",
             },
             metrics={
                 "difference": difference,

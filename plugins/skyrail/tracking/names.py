@@ -41,7 +41,8 @@ NOTICE_PREFIX = "skyrail.notice."  # + topic: something the recorder left out, i
 Ended = Literal["running", "succeeded", "failed", "killed", "skipped"]
 
 # Comparison of a candidate with the champion. Metrics: difference, low, high (of champion minus candidate loss, so
-# positive is better), champion_loss, candidate_loss, margin, rows, units. Params: metric, method, confidence, rule.
+# positive is better), champion_loss, candidate_loss, margin (how much worse the candidate may be: PASS needs low above
+# -margin), rows, units. Params: metric, method, confidence, rule.
 MODEL = "skyrail.model"
 CANDIDATE_VERSION = "skyrail.candidate_version"
 CHAMPION_VERSION = "skyrail.champion_version"  # empty: compared with the baseline in BASELINE

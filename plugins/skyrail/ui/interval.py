@@ -32,8 +32,9 @@ def drawing(numbers: Mapping[str, float]) -> Drawing | None:
         return None
     low, point, high = ends
     margin = numbers.get("margin", 0.0)
-    margin = margin if math.isfinite(margin) else 0.0
-    first, last = min(0.0, low, point, margin), max(0.0, high, point, margin)
+    # The interval's low end has to stay above this for a PASS: so much worse a candidate may be.
+    bound = -margin if math.isfinite(margin) else 0.0
+    first, last = min(0.0, low, point, bound), max(0.0, high, point)
     if first == last:  # the two models erred alike on every row
         first, last = -1.0, 1.0
 
@@ -48,11 +49,11 @@ def drawing(numbers: Mapping[str, float]) -> Drawing | None:
         return f"{value:+.{decimals}f}".replace("-", MINUS)
 
     words = f"Difference {text(point)}, interval from {text(low)} to {text(high)}"
-    if margin:
-        words += f", margin {number(margin)}"
+    if bound:
+        words += f", lower bound for a pass {number(bound)}"
     return Drawing(
         zero=place(0.0),
-        margin=place(margin) if margin else None,
+        margin=place(bound) if bound else None,
         low=place(low),
         high=place(high),
         point=place(point),

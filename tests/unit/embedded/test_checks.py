@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,13 +83,30 @@ def test_a_full_disk_is_named(home: Home) -> None:
         checks.inspect(home, least_free=10**18)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o500)
-    with pytest.raises(EmbeddedError, match="read-only") as refusal:
-        checks.inspect(Home(closed / "home"))
-    assert "chmod u+rwx" in refusal.value.fix
+def test_a_read_only_folder_is_named() -> None:
+    """Asked by an ordinary user, since root may write everywhere."""
+    with tempfile.TemporaryDirectory() as reachable:
+        closed = Path(reachable) / "closed"
+        closed.mkdir(mode=0o500)
+        if os.geteuid() == 0:
+            Path(reachable).chmod(0o755)
+            os.chown(closed, 54321, 54321)
+        read, write = os.pipe()
+        if (child := os.fork()) == 0:
+            if os.geteuid() == 0:
+                os.setresuid(54321, 54321, 54321)
+            try:
+                checks.inspect(Home(closed / "home"))
+            except EmbeddedError as refusal:
+                os.write(write, str(refusal).encode())
+            os._exit(0)
+        os.close(write)
+        os.waitpid(child, 0)
+        with open(read, "rb") as said:  # noqa: PTH123 -- a descriptor
+            sentence = said.read().decode()
+    assert "is read-only for user 54321" in sentence or os.geteuid() != 0
+    assert "cannot be written" in sentence
+    assert "chmod u+rwx" in sentence
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")

@@ -84,12 +84,12 @@ def test_a_link_cannot_leave_its_place():
 
 
 def test_an_interval_is_drawn_to_scale():
-    """Zero, margin and the three numbers are where they belong, and the words say the same."""
+    """Zero, the three numbers and the bound (the margin below zero) are in place, and the words say the same."""
     place = drawing({"low": -1.0, "difference": 0.5, "high": 1.0, "margin": 0.25})
     assert place is not None
-    assert (place.low, place.zero, place.margin, place.point, place.high) == (14.0, 120.0, 146.5, 173.0, 226.0)
+    assert (place.low, place.zero, place.margin, place.point, place.high) == (14.0, 120.0, 93.5, 173.0, 226.0)
     assert (place.difference, place.ends) == ("+0.50", (f"{MINUS}1.00", "+1.00"))
-    assert place.words == f"Difference +0.50, interval from {MINUS}1.00 to +1.00, margin 0.25"
+    assert place.words == f"Difference +0.50, interval from {MINUS}1.00 to +1.00, lower bound for a pass {MINUS}0.25"
 
 
 @pytest.mark.parametrize(
