@@ -44,9 +44,9 @@ class Flusher:
             mlflow.exceptions.MlflowException: the server is away.
         """
         for folder in spool.attempts(self.folder):
-            sender = self.senders.get(folder.name) or Sender(folder, self.client)
-            self.senders[folder.name] = sender
             try:
+                sender = self.senders.get(folder.name) or Sender(folder, self.client)
+                self.senders[folder.name] = sender
                 over = sender.advance()
             except Exception as error:
                 if _is_away(error):

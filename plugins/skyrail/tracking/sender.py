@@ -70,8 +70,8 @@ class Sender:
         self.folder = folder
         self.client = client
         self.run = folder.name.partition("-")[2]
-        first, _ = next(spool.read_events(folder / spool.EVENTS))
-        self.experiment: str = first["experiment"]
+        first, _ = next(spool.read_events(folder / spool.EVENTS), ({}, 0))
+        self.experiment: str = first["experiment"]  # KeyError: not an attempt's folder
         self.sent = self._load()
 
     def advance(self) -> bool:

@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,11 +97,15 @@ def open_attempt(spool: Path, run: str, event: Event) -> tuple[Attempt, IO[bytes
     # Under its final name the folder is complete: the flusher never sees one without lock or first event.
     building = spool / f".{run}"
     building.mkdir(mode=0o700, exist_ok=True)
-    lock = (building / LOCK).open("wb")
-    fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    append_event(building, event)
-    final = spool / f"{event['at']}-{run}"
-    building.rename(final)
+    try:
+        lock = (building / LOCK).open("wb")
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        append_event(building, event)
+        final = spool / f"{event['at']}-{run}"
+        building.rename(final)
+    except OSError:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
     return Attempt(final, run), lock
 
 

@@ -105,7 +105,7 @@ def test_the_history_shows_every_comparison_and_promotion(server: AirflowServer,
         assert words in model.text
     pictures = [svg for svg in model.all("svg") if svg.get("role") == "img"]
     assert [picture["aria-label"] for picture in pictures][-1] == (
-        "Difference +0.0312, interval from +0.0281 to +0.0345, lower bound for a pass −0.001"
+        "Difference +0.0312, interval from +0.0281 to +0.0345, lower bound for a pass \N{MINUS SIGN}0.001"
     )
 
 
