@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import platform
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -96,6 +97,7 @@ class Capture:
         with self._overhead("ended"):
             if self._recorder is not None:
                 self._recorder.stop()
+            _end_mlflow_runs()
             self._restore_environment()
             ended, message = how_it_ended(error)
             self.end(ended, message)
@@ -202,6 +204,18 @@ class Capture:
             error,
             spool_folder(self.settings),
         )
+
+
+def _end_mlflow_runs() -> None:
+    """End what the author left active in MLflow's client, while it still knows the spool.
+
+    At the end of the process it would do so itself, and make a database in the current folder to look for the run in.
+    """
+    mlflow = sys.modules.get("mlflow")
+    for _ in range(100):
+        if mlflow is None or mlflow.active_run() is None:
+            return
+        mlflow.end_run()
 
 
 _current: Capture | None = None

@@ -230,3 +230,14 @@ def test_the_environment_is_given_back(ran):
 def test_how_it_ended_in_words(error: BaseException | None, ended: tuple[str, str]):
     """An error is its type and first line."""
     assert how_it_ended(error) == ended
+
+
+def test_nothing_is_left_in_the_current_folder(ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A run that the author leaves active is ended where it was recorded, and not looked for in a new database."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    step = ran("import mlflow; mlflow.log_metric('loss', 1)")
+    assert step.code == 0, step.err
+    assert step.end["ended"] == "succeeded"
+    assert list(here.iterdir()) == []
