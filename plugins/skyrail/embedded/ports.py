@@ -26,12 +26,22 @@ def is_free(port: int) -> bool:
 
 
 def free_port(start: int, *, avoid: frozenset[int] = frozenset()) -> int:
-    """Return the first free port after `start`, or any free one when the next hundred are taken."""
+    """Return the first free port after `start`, or any free one when the next hundred are taken.
+
+    Raises:
+        EmbeddedError: none is free.
+    """
     for port in range(start + 1, min(start + 100, 65535)):
         if port not in avoid and is_free(port):
             return port
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        try:
+            probe.bind((HOST, 0))
+        except OSError as error:
+            raise EmbeddedError(
+                f"There is no free port left on {HOST} ({error.strerror}).",
+                fix="Stop servers that are not needed; `ss -ltnp` lists them.",
+            ) from error
         return int(probe.getsockname()[1])
 
 

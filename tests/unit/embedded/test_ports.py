@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -66,3 +67,16 @@ def test_mlflows_port_gives_way_unless_it_was_chosen(
     assert ports.is_free(chosen)
     with pytest.raises(EmbeddedError, match="--mlflow-port"):
         platform.choose_ports(Options(Home(tmp_path), port=free, mlflow_port=taken))
+
+
+def test_when_no_port_is_free_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(socket.socket):
+        """A socket on a machine whose ports are all taken."""
+
+        def bind(self, address: object) -> None:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+    monkeypatch.setattr(ports.socket, "socket", Full)
+    with pytest.raises(EmbeddedError, match="There is no free port left") as refusal:
+        ports.free_port(5000)
+    assert "ss -ltnp" in refusal.value.fix
