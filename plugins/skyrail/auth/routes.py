@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from pathlib import Path
 
@@ -74,8 +75,10 @@ async def login_page(request: Request, next: str = "") -> Response:  # noqa: A00
 
 
 def _destination(request: Request, wanted: str) -> str:
-    if wanted and is_safe_url(wanted, request=request):
-        return wanted
+    # A path of this server and nothing else: browsers read "http:///host", "//host" and "/\\host" as other servers.
+    path = re.fullmatch(r"(?:https?://[^/\\\s]+)?(/(?![/\\])[^\\\x00-\x20\x7f]*)", wanted)
+    if path and is_safe_url(wanted, request=request):
+        return path.group(1)
     return API_BASE_URL if conf.get("api", "base_url", fallback="") else API_ROOT_PATH or "/"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +48,7 @@ def login_link(home: Home, state: State) -> str:
 
 def home_flag(home: Home) -> str:
     """Return the option that another command needs to find this home from here."""
-    return "" if home == Home.locate() else f" --home {home.path}"
+    return "" if home == Home.locate() else f" --home {shlex.quote(str(home.path))}"
 
 
 def welcome(home: Home, state: State, *, foreground: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,14 @@ def last_lines(path: Path, count: int = 15) -> list[str]:
             return file.read().decode(errors="replace").splitlines()[-count:]
     except OSError:
         return []
+
+
+def cut(path: Path, limit: int = 50_000_000) -> None:
+    """Copy a log beyond `limit` bytes to `<name>.1` and empty it, while a process goes on appending to it."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size > limit:
+            shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+            os.truncate(path, 0)
 
 
 def keep_small(path: Path, limit: int = 20_000_000) -> None:

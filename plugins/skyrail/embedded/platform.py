@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def choose_ports(options: Options) -> tuple[int, int]:
     """
     command = "skyrail up"
     if options.home != Home.locate():
-        command += f" --home {options.home.path}"
+        command += f" --home {shlex.quote(str(options.home.path))}"
     port = PORT if options.port is None else options.port
     ports.require(port, "--port", command)
     if options.mlflow_port is not None:
@@ -164,6 +165,7 @@ def down(home: Home, say: Callable[[str], None], *, seconds: float = 90.0) -> bo
     if child.wait([supervisor], seconds):
         raise EmbeddedError(
             f"Skyrail (process {supervisor.pid}) has not stopped within {seconds:.0f} s.",
-            fix=f"Kill it, then stop what is left:\n  kill -9 {supervisor.pid}\n  skyrail down --home {home.path}",
+            fix=f"Kill it, then stop what is left:\n  kill -9 {supervisor.pid}\n"
+            f"  skyrail down --home {shlex.quote(str(home.path))}",
         )
     return True

@@ -17,11 +17,14 @@ import psutil
 
 from skyrail.embedded import child, databases, state
 from skyrail.embedded.family import Family
-from skyrail.embedded.files import last_lines
+from skyrail.embedded.files import cut, last_lines
 from skyrail.embedded.home import Home
 from skyrail.embedded.processes import STOP_ORDER, ProcessSpec, restart_counter
 from skyrail.embedded.restarts import Restarts
 from skyrail.errors import EmbeddedError
+
+LOG_SECONDS = 30.0
+"""How often the size of the logs is looked at."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -83,7 +86,11 @@ class Supervisor:
         stop = asyncio.ensure_future(self.stopping.wait())
         work: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._keep_running(s)) for s in self.specs.values()]
         work += [asyncio.ensure_future(self._migrate(spec)) for spec in self.migrations]
-        extra = [asyncio.ensure_future(self.screen.watch()), asyncio.ensure_future(self._all_there())]
+        extra = [
+            asyncio.ensure_future(self.screen.watch()),
+            asyncio.ensure_future(self._all_there()),
+            asyncio.ensure_future(self._keep_logs_small()),
+        ]
         try:
             pending = {stop, *work}
             while not stop.done():
@@ -122,6 +129,14 @@ class Supervisor:
         self.note.ready = True
         state.write(self.home, self.note)
         self.screen.ready()
+
+    async def _keep_logs_small(self) -> None:
+        # The scheduler's log has every line of every task besides its own.
+        while True:
+            await asyncio.sleep(LOG_SECONDS)
+            for log in self.home.logs.glob("*.log"):
+                with contextlib.suppress(OSError):
+                    cut(log)
 
     def _mark(self, name: str, status: str) -> None:
         if record := self.records.get(name):

@@ -24,6 +24,7 @@ from skyrail.settings import TrackingSettings, airflow_home, load, spool_folder,
 from skyrail.steps.artifacts.store import Reference, Store
 from skyrail.steps.recording import Recorder
 from skyrail.tracking import names, spool
+from skyrail.tracking.points import understand
 from skyrail.tracking.version import GitState, environment_sha256, source_sha256
 
 log = logging.getLogger(__name__)
@@ -42,12 +43,15 @@ class Capture:
         self.inputs: list[tuple[Any, Reference]] = []
         """Each object that was read from the store, with its reference: the lineage of what is made from it."""
         self.attempt: spool.Attempt | None = None
+        """None while there is no record: before the start, or because it cannot be written."""
+        self._folder: Path | None = None
         self._function = function
         self._params = params
         self._lock: IO[bytes] | None = None
         self._recorder: Recorder | None = None
         self._environment: dict[str, str | None] = {}
         self._spent = 0.0
+        self._gave_up = False
 
     @property
     def made_by(self) -> str:
@@ -99,6 +103,7 @@ class Capture:
                 self._recorder.stop()
             _end_mlflow_runs()
             self._restore_environment()
+            self._keep_texts()
             ended, message = how_it_ended(error)
             self.end(ended, message)
         if self._lock is not None:
@@ -114,13 +119,30 @@ class Capture:
 
     def end(self, ended: names.Ended, message: str = "") -> None:
         """Write how the attempt ended; the last word before the process is gone is what counts."""
-        self._event({
+        if self._folder is None:
+            return
+        event = {
             "e": "end",
             "ended": ended,
             "error": _redact(message)[:MAX_VALUE],
             "at": spool.now_ms(),
-            "tags": {"skyrail.capture_seconds": f"{self._spent:.3f}"},
-        })  # fmt: skip
+            "tags": {names.CAPTURE_SECONDS: f"{self._spent:.3f}"},
+        }
+        # Whatever else could not be written: without this one the attempt would look killed.
+        try:
+            spool.append_event(self._folder, event)
+        except OSError as error:
+            self._give_up(error)
+
+    def _keep_texts(self) -> None:
+        """Add the texts and lists of the metric lines to the record: here, where secrets are known and masked."""
+        if self.attempt is None:
+            return
+        values: dict[str, Any] = {}
+        for line, _ in spool.read_events(self.attempt.folder / spool.TEXTS):
+            values.update(understand(line["values"]).values)
+        if values:
+            self.note({names.VALUE_PREFIX + name: json.dumps(_redact(value, name)) for name, value in values.items()})
 
     @property
     def _run(self) -> str:
@@ -155,6 +177,7 @@ class Capture:
             "params": _masked(self._params),
         }
         self.attempt, self._lock = spool.open_attempt(spool_folder(self.settings), run, event)
+        self._folder = self.attempt.folder
 
     def _set_environment(self) -> None:
         """Lead MLflow's client, here and in child processes, to the spool."""
@@ -197,6 +220,9 @@ class Capture:
 
     def _give_up(self, error: Exception) -> None:
         """Go on without a record, saying so once."""
+        if self._gave_up:
+            return
+        self._gave_up = True
         self.attempt = None
         log.warning(
             "This attempt is not recorded from here on: %s. The step itself goes on. Check the disk and the rights of "
@@ -228,13 +254,15 @@ def current() -> Capture | None:
 
 def how_it_ended(error: BaseException | None) -> tuple[names.Ended, str]:
     """Say how an attempt ended by what its function raised."""
-    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+    if error is None:
         return "succeeded", ""
-    if type(error).__name__ == "AirflowSkipException":
+    # By name: importing Airflow's exceptions costs a second where nothing else has loaded them.
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if "AirflowSkipException" in kinds:
         return "skipped", str(error)
     if isinstance(error, KeyboardInterrupt):
         return "killed", "Interrupted."
-    if type(error).__name__ == "AirflowTaskTimeout":
+    if "AirflowTaskTimeout" in kinds:
         return "failed", "Took longer than its execution_timeout."
     first_line = str(error).strip().partition("\n")[0]
     return "failed", f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__

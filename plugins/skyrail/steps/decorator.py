@@ -19,9 +19,10 @@ from airflow.providers.standard.decorators.python import _PythonDecoratedOperato
 from airflow.sdk.bases.decorator import TaskDecorator, task_decorator_factory
 from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
 
+from skyrail.errors import StepError
 from skyrail.steps.artifacts.store import Reference
 from skyrail.steps.capture import Capture
-from skyrail.steps.values import pack, unpack
+from skyrail.steps.values import pack, pack_elements, unpack
 from skyrail.tracking import names
 
 
@@ -53,7 +54,9 @@ class StepOperator(_PythonDecoratedOperator):
     def _bind(self, capture: Capture) -> None:
         """Replace references among the arguments by their values, and record the others as parameters."""
         signature = inspect.signature(self.python_callable)
-        positions = list(signature.parameters)
+        kinds = [(name, parameter.kind) for name, parameter in signature.parameters.items()]
+        positional = [name for name, kind in kinds if kind in (kind.POSITIONAL_ONLY, kind.POSITIONAL_OR_KEYWORD)]
+        rest = next((name for name, kind in kinds if kind is kind.VAR_POSITIONAL), "args")
         params = {
             name: parameter.default
             for name, parameter in signature.parameters.items()
@@ -69,7 +72,7 @@ class StepOperator(_PythonDecoratedOperator):
             return loaded
 
         self.op_args = [
-            take(positions[index] if index < len(positions) else f"args.{index}", value)
+            take(positional[index] if index < len(positional) else f"{rest}.{index - len(positional)}", value)
             for index, value in enumerate(self.op_args)
         ]
         self.op_kwargs = {name: take(name, value) for name, value in self.op_kwargs.items()}
@@ -83,8 +86,17 @@ class StepOperator(_PythonDecoratedOperator):
             number = next(count)
             return capture.put("return_value" if number == 1 else f"return_value.{number}", value)
 
-        mapped = any(True for _ in self.iter_mapped_dependants())
-        return pack(result, put, inline_bytes=capture.settings.inline_bytes, mapped=mapped)
+        inline_bytes = capture.settings.inline_bytes
+        if self.multiple_outputs and isinstance(result, dict):  # each key is an XCom of its own
+            return {name: pack(value, put, inline_bytes=inline_bytes) for name, value in result.items()}
+        if any(True for _ in self.iter_mapped_dependants()):
+            if not isinstance(result, list | tuple | dict):
+                raise StepError(
+                    f"Step {self.task_id!r} is expanded over and returned a {type(result).__name__}.",
+                    fix="Return a list or a dict: each element becomes one mapped task.",
+                )
+            return pack_elements(result, put, inline_bytes=inline_bytes)
+        return pack(result, put, inline_bytes=inline_bytes)
 
 
 def identity(context: Any) -> dict[str, str]:

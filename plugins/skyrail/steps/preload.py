@@ -28,10 +28,11 @@ ALWAYS = (
 
 
 @hookimpl
-def on_starting(component: Any) -> None:  # noqa: ARG001 -- pluggy matches arguments by name
+def on_starting(component: Any) -> None:
     """Load the modules when `airflow scheduler` starts with a LocalExecutor."""
-    # Airflow calls this before the component knows what it is: the command line is what tells a scheduler.
-    if "scheduler" not in sys.argv[1:2]:
+    # Airflow calls this before the job knows what it is: the command line is what tells a scheduler. Its tasks, which
+    # are forked from it and have its command line, are no jobs.
+    if "scheduler" not in sys.argv[1:2] or type(component).__name__ != "Job":
         return
     from airflow.configuration import conf
 

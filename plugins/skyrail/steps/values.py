@@ -10,26 +10,35 @@ from skyrail.steps.artifacts.formats import is_plain
 from skyrail.steps.artifacts.store import Reference
 
 
-def pack(value: Any, put: Callable[[Any], Reference], *, inline_bytes: int, mapped: bool = False) -> Any:
+def pack(value: Any, put: Callable[[Any], Reference], *, inline_bytes: int) -> Any:
     """Return what goes into the XCom for a step's result.
 
     Args:
         value: what the function returned.
         put: writes a value to the artifact store.
         inline_bytes: up to this size in JSON, a plain value stays itself.
-        mapped: the result is expanded over, so a list or dict must stay one whatever its size.
     """
     if is_plain(value):
-        if mapped and isinstance(value, list | dict):
-            return _each(value, lambda item: pack(item, put, inline_bytes=inline_bytes))
-        if len(json.dumps(value)) <= inline_bytes:
-            return value
-        return put(value).to_xcom()
+        return value if _json_bytes(value) <= inline_bytes else put(value).to_xcom()
     if type(value) in (list, tuple, dict) and value:
         return _each(value, lambda item: pack(item, put, inline_bytes=inline_bytes))
     if _airflow_keeps(value, inline_bytes):
         return value
     return put(value).to_xcom()
+
+
+def pack_elements(value: Any, put: Callable[[Any], Reference], *, inline_bytes: int) -> Any:
+    """Return what goes into the XCom for a list or dict that is expanded over: it stays one, whatever its size.
+
+    A dict in it stays a dict too, since `expand_kwargs` takes it for arguments.
+    """
+
+    def element(item: Any) -> Any:
+        if type(item) is dict:
+            return {key: pack(part, put, inline_bytes=inline_bytes) for key, part in item.items()}
+        return pack(item, put, inline_bytes=inline_bytes)
+
+    return _each(value, element)
 
 
 def unpack(value: Any, name: str, get: Callable[[str, Reference], Any]) -> Any:
@@ -63,9 +72,19 @@ def _airflow_keeps(value: Any, inline_bytes: int) -> bool:
         return False
     if hasattr(value, "__array__") and getattr(value, "ndim", None):
         return False
-    from airflow.sdk.serde import serialize
+    from airflow.sdk.serde import deserialize, serialize
 
     try:
-        return len(json.dumps(serialize(value))) <= inline_bytes
+        text = json.dumps(serialize(value), allow_nan=False)
+        deserialize(json.loads(text))  # some classes can be written and are refused on reading
     except Exception:
         return False
+    return len(text) <= inline_bytes
+
+
+def _json_bytes(value: Any) -> float:
+    """Return the size of a plain value as JSON proper, which has no NaN: Airflow's API refuses that."""
+    try:
+        return len(json.dumps(value, allow_nan=False))
+    except ValueError:
+        return float("inf")

@@ -6,23 +6,30 @@ While the server is away everything stays on disk, in order, and is tried again 
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import logging
 import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from skyrail.metrics.registry import ATTEMPTS_RECORDED, FLUSHER_BACKLOG, FLUSHER_ERRORS, gauge, incr
+from skyrail.notifications import notify
 from skyrail.settings import TrackingSettings, load, spool_folder
-from skyrail.tracking import spool
-from skyrail.tracking.sender import Sender, is_refusal
+from skyrail.tracking import names, spool
+from skyrail.tracking.sender import Sender, clean, is_refusal
 
 log = logging.getLogger("skyrail.flusher")
 
 MAX_PAUSE = 15.0
 """Longest pause, in seconds, between two tries of a server that is away."""
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+"""Errors that are the disk's, and no attempt's."""
 
 GIVE_UP = 5
 """An attempt that fails this often although the server is there is set aside, so that it holds up no other."""
@@ -41,23 +48,35 @@ class Flusher:
         """Send what is new of every attempt. Return how many attempts are left.
 
         Raises:
-            mlflow.exceptions.MlflowException: the server is away.
+            ServerAwayError: the server does not answer.
+            OSError: the disk of the spool is full or broken.
         """
+        spool.sweep(self.folder)
         for folder in spool.attempts(self.folder):
             try:
                 sender = self.senders.get(folder.name) or Sender(folder, self.client)
                 self.senders[folder.name] = sender
                 over = sender.advance()
             except Exception as error:
-                if _is_away(error):
+                if isinstance(error, OSError) and error.errno in DISK:
                     raise
+                if not is_refusal(error) and not self.answers():
+                    raise ServerAwayError(str(error).partition("\n")[0][:300]) from error
                 self._failed(folder, error)
-                continue
-            if over:
-                self._recorded(sender)
+            else:
+                if over:
+                    self._recorded(sender)
         left = spool.attempts(self.folder)
         gauge(FLUSHER_BACKLOG, len(left))
         return len(left)
+
+    def answers(self) -> bool:
+        """Tell whether the server is there, so that a failure is about what was sent."""
+        try:
+            self.client.search_experiments(max_results=1)
+        except Exception:
+            return False
+        return True
 
     def _recorded(self, sender: Sender) -> None:
         self.senders.pop(sender.folder.name, None)
@@ -67,21 +86,40 @@ class Flusher:
         incr(ATTEMPTS_RECORDED, dag_id=sender.experiment, ended=ended)
 
     def _failed(self, folder: Path, error: Exception) -> None:
+        """Note a failure that is this attempt's own, and set it aside when there were too many."""
         count = self.failures[folder.name] = self.failures.get(folder.name, 0) + 1
-        self.senders.pop(folder.name, None)  # what it remembers may be what is wrong: read it again from disk
+        sender = self.senders.pop(folder.name, None)  # what it remembers may be what is wrong: read it again from disk
         incr(FLUSHER_ERRORS, reason="attempt")
-        log.exception("Could not send %s (try %d of %d)", folder.name, count, GIVE_UP, exc_info=error)
-        if count >= GIVE_UP:
-            aside = self.folder / ".rejected"
-            aside.mkdir(exist_ok=True)
-            folder.rename(aside / folder.name)
-            log.error("Set aside in %s. Nothing is lost: move it back to try again.", aside / folder.name)
+        if count <= GIVE_UP:
+            log.error("Could not send %s (try %d of %d)", folder.name, count, GIVE_UP, exc_info=error)
+        if count < GIVE_UP or spool.is_alive(folder) or spool.is_recording(folder):
+            return
+        aside = self.folder / spool.ASIDE / f"{folder.name}.{int(time.time())}"
+        try:
+            aside.parent.mkdir(exist_ok=True)
+            folder.rename(aside)
+        except OSError as problem:
+            log.error("Cannot set aside %s: %s", folder, problem)
+            return
+        self._say(sender, aside, error)
+
+    def _say(self, sender: Sender | None, aside: Path, error: Exception) -> None:
+        """Let people know: in the log, on the run if there is one, and by a message."""
+        sentence = f"Part of an attempt's record cannot be sent ({str(error).partition(chr(10))[0][:200]})."
+        log.error("%s It was set aside in %s; move it back into the spool to try again.", sentence, aside)
+        try:
+            if sender and sender.run in sender.sent.runs:
+                run = sender.sent.runs[sender.run]
+                self.client.set_tag(run, names.NOTICE_PREFIX + "record", clean(sentence))
+                self.client.set_tag(run, names.ENDED, "killed")
+                self.client.set_terminated(run, "KILLED")
+            notify(sentence, f"It was set aside in {aside}. Move it back into the spool to try again.")
+        except Exception:
+            log.exception("Nobody could be told")
 
 
-def _is_away(error: Exception) -> bool:
-    from mlflow.exceptions import MlflowException
-
-    return isinstance(error, MlflowException | ConnectionError | TimeoutError) and not is_refusal(error)
+class ServerAwayError(Exception):
+    """The tracking server does not answer."""
 
 
 def _client(settings: TrackingSettings) -> Any:
@@ -105,20 +143,32 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     flusher = Flusher(folder, _client(settings))
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = (folder / ".flusher").open("w")
+    while not _lock(lock):  # two would create each run twice
+        if once:
+            log.info("Another flusher is at work on %s.", folder)
+            return 0
+        if stopped.wait(1.0):
+            return 0
     log.info("Sending %s to %s", folder, settings.server)
     pause = settings.flush_seconds
     while not stopped.is_set():
         try:
             flusher.sweep()
             pause = settings.flush_seconds
-        except Exception as error:
-            if not _is_away(error):
-                raise
+        except ServerAwayError as error:
             incr(FLUSHER_ERRORS, reason="away")
             pause = min(pause * 2, MAX_PAUSE)
             log.warning(
-                "The tracking server does not answer; trying again in %.0f s. Nothing is lost. %s", pause, _line(error)
+                "The tracking server does not answer; trying again in %.0f s. Nothing is lost. %s", pause, error
             )
+            if once:
+                return 1
+        except OSError as error:
+            incr(FLUSHER_ERRORS, reason="disk")
+            pause = min(pause * 2, MAX_PAUSE)
+            log.error("The disk of %s: %s. Trying again in %.0f s; make room.", folder, error, pause)
             if once:
                 return 1
         if once:
@@ -127,8 +177,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:300]
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ tracking server is there or not. Ids made here are local; the flusher maps them 
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mlflow.entities import (
     DatasetInput,
@@ -42,19 +43,20 @@ from mlflow.entities import (
     RunTag,
 )
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.validation import _validate_logged_model_name
 
 from skyrail.tracking import spool
+from skyrail.tracking.names import LOCAL_ID
 from skyrail.tracking.spool_state import RunState, SpoolState
+
+log = logging.getLogger(__name__)
 
 EXPERIMENT = "skyrail-attempt"
 """Local id of the only experiment that a step writes to."""
-
-LOCAL_ID = "skyrail.local_id"
-"""Tag by which the server's runs and logged models remember the id they had in the step."""
 
 
 class SpoolStore(AbstractStore):
@@ -63,9 +65,10 @@ class SpoolStore(AbstractStore):
     def __init__(self, store_uri: str, artifact_uri: str | None = None) -> None:
         super().__init__()
         del artifact_uri  # a step's files go to its spool
-        self.folder = Path(urlsplit(store_uri).path)
+        self.folder = Path(unquote(urlsplit(store_uri).path))
         self._state = SpoolState(self.folder)
         self._server: Any = None
+        self._lost = False
 
     # --- what the spool can answer ---
 
@@ -91,7 +94,7 @@ class SpoolStore(AbstractStore):
         given.setdefault(MLFLOW_PARENT_RUN_ID, self._known().run)
         name = run_name or given.get("mlflow.runName") or f"run {run[:6]}"
         event = {"e": "run", "run": run, "name": name, "at": start_time or spool.now_ms(), "tags": given}
-        spool.append_event(self.folder, event)
+        self._event(event)
         return self.get_run(run)
 
     def get_run(self, run_id: str) -> Run:
@@ -117,6 +120,7 @@ class SpoolStore(AbstractStore):
             points = [[m.key, m.value, m.timestamp, m.step, m.model_id] for m in metrics]
             self._event({"e": "metrics", "run": run_id, "m": points})
         if params:
+            self._refuse_changed_params(run_id, params)
             self._event({"e": "params", "run": run_id, "p": {p.key: str(p.value) for p in params}})
         if tags:
             self._event({"e": "tags", "run": run_id, "t": {t.key: str(t.value) for t in tags}})
@@ -144,6 +148,9 @@ class SpoolStore(AbstractStore):
         })  # fmt: skip
 
     def log_outputs(self, run_id: str, models: list[LoggedModelOutput]) -> None:
+        if run_id not in self._known().runs:
+            self._ask("log_outputs", run_id, models)
+            return
         self._event({"e": "outputs", "run": run_id, "models": [[model.model_id, model.step] for model in models]})
 
     def get_metric_history(
@@ -164,6 +171,7 @@ class SpoolStore(AbstractStore):
         model_type: str | None = None,
     ) -> LoggedModel:
         del experiment_id
+        _validate_logged_model_name(name)  # as the server would, but here, where the author sees it
         model = f"m-{uuid.uuid4().hex}"
         self._event({
             "e": "model",
@@ -204,9 +212,14 @@ class SpoolStore(AbstractStore):
         self._event({"e": "model_tags", "model": model_id, "t": {tag.key: tag.value for tag in tags}})
 
     def log_logged_model_params(self, model_id: str, params: list[LoggedModelParameter]) -> None:
+        if model_id not in self._known().models:
+            self._ask("log_logged_model_params", model_id, params)
+            return
         self._event({"e": "model_params", "model": model_id, "p": {param.key: param.value for param in params}})
 
     def finalize_logged_model(self, model_id: str, status: LoggedModelStatus) -> LoggedModel:
+        if model_id not in self._known().models:
+            return self._ask("finalize_logged_model", model_id, status)
         self._event({"e": "model_final", "model": model_id, "status": LoggedModelStatus(status).value})
         return self.get_logged_model(model_id)
 
@@ -249,10 +262,30 @@ class SpoolStore(AbstractStore):
 
     def _known(self) -> SpoolState:
         self._state.refresh()
+        if not self._state.run:  # the spool is gone: a step does not fail for that
+            self._state.run = self.folder.name.partition("-")[2]
+            self._state.runs[self._state.run] = RunState("not recorded", spool.now_ms(), {})
         return self._state
 
     def _event(self, event: spool.Event) -> None:
-        spool.append_event(self.folder, event)
+        try:
+            spool.append_event(self.folder, event)
+        except OSError as error:
+            if not self._lost:
+                log.warning("What MLflow is told from here on is not recorded: %s. The step itself goes on.", error)
+            self._lost = True
+            self._state.take(event)
+
+    def _refuse_changed_params(self, run_id: str, params: list[Param]) -> None:
+        """Raise as the server does when a parameter is given a second value."""
+        known = self._known().runs[run_id].params
+        for param in params:
+            if known.get(param.key, str(param.value)) != str(param.value):
+                raise MlflowException(
+                    f"Changing param values is not allowed. Param with key={param.key!r} was already logged with "
+                    f"value={known[param.key]!r} for run ID={run_id!r}. Attempted logging new value {param.value!r}.",
+                    error_code=INVALID_PARAMETER_VALUE,
+                )
 
     def _experiment(self) -> Experiment:
         location = str(self.folder / spool.ARTIFACTS)
@@ -287,7 +320,10 @@ class SpoolStore(AbstractStore):
             # MLflow's own defaults wait for minutes; a step that asks a server which is away should hear so at once.
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-            self._server = MlflowClient(tracking_uri=self._known().server)._tracking_client.store
+            server = self._known().server or os.environ.get("MLFLOW_REGISTRY_URI", "")
+            if not server.startswith("http"):
+                raise MlflowException(f"The tracking server's address is not known: the spool {self.folder} is gone.")
+            self._server = MlflowClient(tracking_uri=server)._tracking_client.store
         return self._server
 
     def _find_run(self, run_id: str) -> Run:
@@ -334,6 +370,23 @@ class SpoolStore(AbstractStore):
             if not found:
                 raise
             return found[0]
+
+
+def _delegate(method: str) -> Any:
+    def ask(self: SpoolStore, *args: Any, **kwargs: Any) -> Any:
+        return self._ask(method, *args, **kwargs)
+
+    ask.__doc__ = "Ask the tracking server."
+    return ask
+
+
+# Traces, data sets, scorers and whatever else a tracking store may do: the server's business, not the spool's.
+# What the base class does itself, it does by calling the methods above.
+_BY_BASE_CLASS = ("log_metric", "log_param", "set_tag", "search_runs")
+for _name in dir(AbstractStore):
+    _own = _name in vars(SpoolStore) or _name in _BY_BASE_CLASS or _name.endswith(("_async", "_async_logging"))
+    if not (_own or _name.startswith("_")) and callable(getattr(AbstractStore, _name)):
+        setattr(SpoolStore, _name, _delegate(_name))
 
 
 def _metric(key: str, point: list[Any]) -> Metric:

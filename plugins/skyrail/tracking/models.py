@@ -72,6 +72,7 @@ def register(name: str, model: Any, *, example: Any = None, description: str = "
         content = lineage.get(names.MODEL_SHA256) or _folder_sha256(path)
         decision = _decision("register", name, content)
         if version := _version_of(client, name, decision):
+            _make_candidate(client, name, version)
             return version
         experiment = _experiment(client, name)
         tags = {**lineage, names.MODEL_SHA256: content, names.BY: _by(), DECISION: decision}
@@ -90,7 +91,7 @@ def register(name: str, model: Any, *, example: Any = None, description: str = "
             model_id=logged.model_id,
             await_creation_for=0,  # our server has it at once; waiting only adds a line to the log
         )
-        client.set_registered_model_alias(name, names.CANDIDATE_ALIAS, created.version)
+        _make_candidate(client, name, int(created.version))
         return int(created.version)
 
 
@@ -150,8 +151,17 @@ def compare(
     with _registry() as client:
         current = _champion(client, name)
         decision = _decision("compare", name, candidate, current, evaluated_on)
-        if found := _history_run(client, name, decision):
+        if found := _history_run(client, name, f"tags.`{DECISION}` = '{decision}'"):
             return _read_comparison(found)
+        if current == candidate:
+            # Repeated after its promotion: what made it champion stands, and it cannot be judged by itself.
+            passed = f"tags.`{names.CANDIDATE_VERSION}` = '{candidate}' and tags.`{names.VERDICT}` = 'PASS'"
+            if found := _history_run(client, name, passed):
+                return _read_comparison(found)
+            raise TrackingError(
+                f"Version {candidate} of {name!r} is the champion: there is nothing to compare it with.",
+                fix="Register a new candidate.",
+            )
         if current is None and baseline is None:
             raise TrackingError(
                 f"Model {name!r} has no champion to compare version {candidate} with.",
@@ -213,7 +223,7 @@ def promote(comparison: Comparison) -> bool:
         name, candidate = comparison.model, comparison.candidate_version
         decision = _decision("promote", name, candidate, comparison.champion_version, comparison.run)
         current = _champion(client, name)
-        if _history_run(client, name, decision):
+        if _history_run(client, name, f"tags.`{DECISION}` = '{decision}'"):
             return False
         if current not in (comparison.champion_version, candidate):
             raise TrackingError(
@@ -349,12 +359,28 @@ def _champion(client: Any, name: str) -> int | None:
 
 
 def _exists(client: Any, name: str) -> bool:
-    return bool(client.search_registered_models(f"name = '{name}'"))
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
+    return True
 
 
 def _version_of(client: Any, name: str, decision: str) -> int | None:
-    found = client.search_model_versions(f"name = '{name}' and tags.`{DECISION}` = '{decision}'")
+    quote = '"' if "'" in name else "'"
+    found = client.search_model_versions(f"name = {quote}{name}{quote} and tags.`{DECISION}` = '{decision}'")
     return int(found[0].version) if found else None
+
+
+def _make_candidate(client: Any, name: str, version: int) -> None:
+    """Give a version the alias `candidate`, unless it is champion or a newer one has it."""
+    aliases = client.get_registered_model(name).aliases
+    if int(aliases.get(names.CANDIDATE_ALIAS, 0)) < version != int(aliases.get(names.CHAMPION_ALIAS, 0)):
+        client.set_registered_model_alias(name, names.CANDIDATE_ALIAS, str(version))
 
 
 def _experiment(client: Any, name: str) -> str:
@@ -362,9 +388,14 @@ def _experiment(client: Any, name: str) -> str:
     return found.experiment_id if found else client.create_experiment(names.model_experiment(name))
 
 
-def _history_run(client: Any, name: str, decision: str) -> Any:
-    query = f"tags.`{DECISION}` = '{decision}' and attributes.status = 'FINISHED'"
-    found = client.search_runs([_experiment(client, name)], query, max_results=1)
+def _history_run(client: Any, name: str, query: str) -> Any:
+    """Return the newest entry that fits; an entry counts once it is complete."""
+    found = client.search_runs(
+        [_experiment(client, name)],
+        f"{query} and attributes.status = 'FINISHED'",
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
+    )
     return found[0] if found else None
 
 
@@ -435,10 +466,12 @@ def _lineage(model: Any) -> dict[str, str]:
     from skyrail.steps.capture import current
 
     capture = current()
-    for value, reference in capture.inputs if capture else []:
+    if capture is None:
+        return {}
+    for value, reference in capture.inputs:
         if value is model:
             return {names.ATTEMPT_ID: reference.attempt, names.MODEL_SHA256: reference.sha256}
-    return {}
+    return {names.ATTEMPT_ID: capture.identity[names.ATTEMPT_ID]}  # trained in the step that registers it
 
 
 def _run_of_attempt(client: Any, attempt: str) -> str | None:

@@ -13,6 +13,9 @@ from urllib.parse import quote
 KIND = "skyrail.kind"
 ATTEMPT, COMPARISON, PROMOTION = "attempt", "comparison", "promotion"
 
+# The server's runs and logged models remember by it the id that they had in the step.
+LOCAL_ID = "skyrail.local_id"
+
 # Identity of an attempt, from Airflow. ATTEMPT_ID is the task instance's UUID, which is new for each try.
 ATTEMPT_ID = "skyrail.attempt_id"
 DAG_ID = "skyrail.dag_id"
@@ -36,6 +39,7 @@ VALUE_PREFIX = "skyrail.value."  # + name: the last value, not a number, that a 
 ENDED = "skyrail.ended"
 ERROR = "skyrail.error"  # one line, for failed and killed
 SECONDS = "skyrail.seconds"
+CAPTURE_SECONDS = "skyrail.capture_seconds"  # what recording cost the step before its function ended
 NOTICE_PREFIX = "skyrail.notice."  # + topic: something the recorder left out, in a sentence
 
 Ended = Literal["running", "succeeded", "failed", "killed", "skipped"]

@@ -1,11 +1,12 @@
 """Stand between a step and its log: pass every byte on, and keep the lines that are JSON objects.
 
-Run as a program of its own, `python -I -S recorder.py LINES_FILE`: standard input is what the step prints, standard
-output is where that went before. A program and not a thread, for three reasons: it also sees what subprocesses and C
-libraries print, it does not take the step's interpreter lock, and it outlives a step that is killed, so that the last
-lines are not lost. It uses the standard library alone, so it starts in about 15 ms and works in any interpreter.
+Run as a program of its own, `python -I -S recorder.py FOLDER MARK ANSWER`: standard input is what the step prints,
+standard output is where that went before. A program and not a thread, for three reasons: it also sees what subprocesses
+and C libraries print, it does not take the step's interpreter lock, and it outlives a step that is killed, so that the
+last lines are not lost. It uses the standard library alone, so it starts in about 15 ms and works in any interpreter.
 
-Each line kept is one line `{"at": milliseconds, "values": {...}}` in LINES_FILE.
+Each line kept is one line `{"at": milliseconds, "values": {...}}` in FOLDER/lines.jsonl. A line in which not everything
+is a number is in FOLDER/texts.jsonl too: the step masks secrets in it before anything but the numbers is sent.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from collections.abc import Callable, Iterator
 MAX_LINE = 1 << 20
 """Longest line, in bytes, that is looked at. A metric line is a few hundred bytes; 1 MiB leaves room for arrays."""
 
+MAX_DEPTH = 50
+"""Deepest nesting that is looked at: each reader of the record takes it apart level by level."""
+
 _OBJECT = re.compile(rb"^[ \t]*(\{.*\})[ \t\r]*$", re.MULTILINE)
 
 
@@ -35,8 +39,8 @@ class LineParser:
         self.too_long = 0
         """How many lines were longer than `MAX_LINE` and therefore not looked at."""
 
-    def feed(self, chunk: bytes) -> Iterator[str]:
-        """Yield the text of each JSON object among the lines that end in this chunk."""
+    def feed(self, chunk: bytes) -> Iterator[tuple[str, bool]]:
+        """Yield the text of each JSON object among the lines that end in this chunk, and whether it is all numbers."""
         if self._skipping:
             _, newline, chunk = chunk.partition(b"\n")
             if not newline:
@@ -52,8 +56,8 @@ class LineParser:
         yield from self._objects(block)
         self._hold(rest)
 
-    def finish(self) -> Iterator[str]:
-        """Yield the text of a last line that is a JSON object and has no line feed."""
+    def finish(self) -> Iterator[tuple[str, bool]]:
+        """Yield likewise for a last line without a line feed."""
         block, self._pending = self._pending, b""
         yield from self._objects(block)
 
@@ -64,39 +68,134 @@ class LineParser:
             rest = b""
         self._pending = rest
 
-    def _objects(self, block: bytes) -> Iterator[str]:
+    def _objects(self, block: bytes) -> Iterator[tuple[str, bool]]:
         for match in _OBJECT.finditer(block):
             if len(match.group(1)) > MAX_LINE:
                 self.too_long += 1
                 continue
             with contextlib.suppress(ValueError, RecursionError):  # what only looks like JSON, or is not UTF-8, is text
                 text = match.group(1).decode()
-                json.loads(text)
-                yield text
+                if depth(text) > MAX_DEPTH:
+                    continue
+                yield text, only_numbers(json.loads(text))
 
 
-def record(read: Callable[[], bytes], forward: Callable[[bytes], None], write: Callable[[bytes], None]) -> None:
-    """Copy a stream until its end, writing what its metric lines say.
+def depth(text: str) -> int:
+    """Return how deep brackets nest in a text, or a bound for it when that is small."""
+    level = text.count("{") + text.count("[")
+    if level <= MAX_DEPTH:
+        return level
+    level = deepest = 0
+    for character in text:
+        if character in "{[":
+            level += 1
+            deepest = max(deepest, level)
+        elif character in "}]":
+            level -= 1
+    return deepest
+
+
+def only_numbers(value: object) -> bool:
+    """Tell whether an object holds numbers alone, at any depth."""
+    if type(value) is dict:
+        return all(only_numbers(item) for item in value.values())
+    return type(value) in (int, float, bool)
+
+
+class Recording:
+    """What is kept of a stream: metric lines, each at a later millisecond than the one before.
+
+    MLflow tells points apart, and finds the last one, by their time; lines are printed faster than that.
+    """
+
+    def __init__(self, write: Callable[[bytes], None], write_text: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._write_text = write_text
+        self._parser = LineParser()
+        self._at = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Keep the metric lines that end in this chunk."""
+        self._keep(self._parser.feed(chunk))
+
+    def finish(self) -> None:
+        """Keep a last line without a line feed, and say what was not looked at."""
+        self._keep(self._parser.finish())
+        if self._parser.too_long:
+            self._write(f'{{"at":{self._at},"too_long":{self._parser.too_long}}}\n'.encode())
+
+    def _keep(self, objects: Iterator[tuple[str, bool]]) -> None:
+        now = int(time.time() * 1000)
+        lines, texts = [], []
+        for text, numbers in objects:
+            self._at = max(now, self._at + 1)
+            lines.append(f'{{"at":{self._at},"values":{text}}}\n')
+            if not numbers:
+                texts.append(lines[-1])
+        if lines:
+            self._write("".join(lines).encode())
+            self._write_text("".join(texts).encode())
+
+
+class Mark:
+    """Find the mark that ends the recording, in a stream cut anywhere."""
+
+    def __init__(self, mark: bytes) -> None:
+        self._mark = mark
+        self._held = b""
+
+    def feed(self, chunk: bytes) -> tuple[bytes, bytes | None]:
+        """Return what comes before the mark and, once it was seen, what comes behind it."""
+        data = self._held + chunk
+        before, found, behind = data.partition(self._mark)
+        if found:
+            return before, behind
+        longest = min(len(self._mark) - 1, len(data))
+        held = next((n for n in range(longest, 0, -1) if self._mark.startswith(data[-n:])), 0)
+        self._held = data[len(data) - held :]
+        return data[: len(data) - held], None
+
+    def rest(self) -> bytes:
+        """Return what was held back when the stream ended."""
+        return self._held
+
+
+def record(
+    read: Callable[[], bytes],
+    forward: Callable[[bytes], None],
+    write: Callable[[bytes], None],
+    write_text: Callable[[bytes], None],
+    mark: bytes,
+    marked: Callable[[], None],
+) -> None:
+    """Copy a stream until its end, writing what its metric lines say until the mark.
 
     Args:
         read: returns the next chunk, empty at the end.
-        forward: takes each chunk unchanged.
-        write: takes whole lines for LINES_FILE.
+        forward: takes all but the mark, unchanged.
+        write: takes whole lines for lines.jsonl.
+        write_text: takes those for texts.jsonl.
+        mark: the step writes it when its function is over; children that it left running may go on printing.
+        marked: is called when all lines before the mark were written, or the stream ended.
     """
-    parser = LineParser()
-
-    def keep(objects: Iterator[str]) -> None:
-        at = int(time.time() * 1000)
-        lines = "".join(f'{{"at":{at},"values":{text}}}\n' for text in objects)
-        if lines:
-            write(lines.encode())
-
+    recording, search = Recording(write, write_text), Mark(mark)
+    behind: bytes | None = None
     while chunk := read():
-        forward(chunk)
-        keep(parser.feed(chunk))
-    keep(parser.finish())
-    if parser.too_long:
-        write((json.dumps({"at": int(time.time() * 1000), "too_long": parser.too_long}) + "\n").encode())
+        if behind is not None:
+            forward(chunk)
+            continue
+        before, behind = search.feed(chunk)
+        forward(before)
+        recording.feed(before)
+        if behind is not None:
+            recording.finish()
+            marked()
+            forward(behind)
+    if behind is None:
+        forward(search.rest())
+        recording.feed(search.rest())
+        recording.finish()
+        marked()
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -105,30 +204,40 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def main(lines_file: str) -> None:
-    """Record standard input until its end."""
+def main(folder: str, mark: str, answer: str) -> None:
+    """Record standard input. Closing the descriptor `answer` tells the step that all its lines are kept."""
     # The step decides when it is over: its end closes the pipe.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    lines = os.open(lines_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    fcntl.flock(lines, fcntl.LOCK_EX)  # held until the end: the flusher sees that more may come
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    lines = os.open(os.path.join(folder, "lines.jsonl"), flags, 0o600)  # noqa: PTH118 -- pathlib doubles the start-up time
+    texts = os.open(os.path.join(folder, "texts.jsonl"), flags, 0o600)  # noqa: PTH118
+    fcntl.flock(lines, fcntl.LOCK_EX)  # held until the mark: the flusher sees that more may come
     broken: set[str] = set()
 
     def attempt(what: str, descriptor: int, data: bytes) -> None:
         """Write, and after a first failure (disk full, log gone) never again: the other stream must go on."""
-        if what not in broken:
+        if data and what not in broken:
             try:
                 _write_all(descriptor, data)
             except OSError as error:
                 broken.add(what)
                 print(f"skyrail recorder: cannot write the {what}: {error}", file=sys.stderr)
 
+    def marked() -> None:
+        os.close(texts)
+        os.close(lines)
+        os.close(int(answer))
+
     record(
         read=lambda: os.read(0, 1 << 16),
         forward=lambda data: attempt("log", 1, data),
         write=lambda data: attempt("metrics", lines, data),
+        write_text=lambda data: attempt("values", texts, data),
+        mark=mark.encode(),
+        marked=marked,
     )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

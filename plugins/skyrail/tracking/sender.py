@@ -6,9 +6,10 @@ run is looked up by its local id before it is created a second time. So a crash 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -20,7 +21,6 @@ from skyrail.tracking.points import metric_name, understand
 
 log = logging.getLogger(__name__)
 
-LOCAL_ID = "skyrail.local_id"
 BATCH = 1000
 """Points in one request; MLflow takes no more."""
 
@@ -36,8 +36,12 @@ STATUS = {"succeeded": "FINISHED", "skipped": "FINISHED", "failed": "FAILED", "k
 
 KILLED = {
     "ended": "killed",
-    "error": "The process disappeared without a word: it was killed, most often because memory ran out.",
+    "error": "The process disappeared without a word: it was killed, most often because memory ran out, or it left "
+    "by os._exit.",
 }
+
+DOUBT_SECONDS = 30.0
+"""An attempt that is older than this and has no memory of being sent may have lost it: the server is asked first."""
 
 
 @dataclass
@@ -52,7 +56,12 @@ class Sent:
     creating: str = ""
     """Local id of a run or model that may or may not exist on the server already."""
     open_runs: list[str] = field(default_factory=list)
-    uploaded: list[str] = field(default_factory=list)
+    uploaded: dict[str, str] = field(default_factory=dict)
+    """What each run's folder of artifacts looked like when it was sent."""
+    refused: list[str] = field(default_factory=list)
+    """Local ids of runs and models that the server would not have; what belongs to them is passed over."""
+    doubtful: bool = False
+    """Whether an earlier memory was lost, so that anything may exist on the server already."""
     end: dict[str, Any] = field(default_factory=dict)
 
 
@@ -86,7 +95,7 @@ class Sender:
         if not (over and complete):
             return False
         self._finish()
-        shutil.rmtree(self.folder)
+        spool.remove(self.folder)
         return True
 
     # --- reading ---
@@ -98,6 +107,8 @@ class Sender:
         offset = self.sent.events
         for event, offset in spool.read_events(self.folder / spool.EVENTS, self.sent.events):
             kind = event["e"]
+            if event.get("run") in self.sent.refused or event.get("model") in self.sent.refused:
+                continue
             if kind in ("metrics", "params", "tags"):
                 batch = batches.setdefault(event["run"], _Batch())
                 batch.points += [tuple(point) for point in event.get("m", [])]
@@ -110,7 +121,7 @@ class Sender:
                         return False
                 continue
             self._send_batches(batches, events=self.sent.events)
-            getattr(self, f"_on_{kind}")(event)
+            self._take(kind, event)
             self.sent.events = offset
             self._save()
         self._send_batches(batches, events=offset)
@@ -131,8 +142,8 @@ class Sender:
             batch.points += [
                 (name, value, line["at"], understood.step, None) for name, value in understood.numbers.items()
             ]
-            batch.tags.update({names.VALUE_PREFIX + name: json.dumps(v) for name, v in understood.values.items()})
-            if len(batch.points) >= BATCH or len(batch.tags) >= TAGS_BATCH:
+            # Other values than numbers come from the step, which masks secrets in them.
+            if len(batch.points) >= BATCH:
                 self._send_batches({self.run: batch}, lines=offset)
                 batch = _Batch()
                 turn += 1
@@ -142,6 +153,20 @@ class Sender:
         return True
 
     # --- events ---
+
+    def _take(self, kind: str, event: spool.Event) -> None:
+        """Act on one event. If the server refuses it, that costs the run or model it is about, and nothing else."""
+        if kind == "attempt":  # without its run there is nothing to note a refusal on
+            self._on_attempt(event)
+            return
+        try:
+            getattr(self, f"_on_{kind}")(event)
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            if kind in ("run", "model"):
+                self.sent.refused.append(event[kind])
+            self._notice(kind, f"The tracking server refused a {kind}: {error}")
 
     def _on_attempt(self, event: spool.Event) -> None:
         tags = {**event["tags"], names.ENDED: "running"}
@@ -156,13 +181,12 @@ class Sender:
         self.sent.open_runs.append(event["run"])
 
     def _on_run_end(self, event: spool.Event) -> None:
-        self._upload(event["run"])
         self.client.set_terminated(self.sent.runs[event["run"]], event["status"], event["at"])
         if event["run"] in self.sent.open_runs:
             self.sent.open_runs.remove(event["run"])
 
     def _on_untag(self, event: spool.Event) -> None:
-        self._tolerate("a tag's removal", lambda: self.client.delete_tag(self.sent.runs[event["run"]], event["k"]))
+        self.client.delete_tag(self.sent.runs[event["run"]], event["k"])
 
     def _on_inputs(self, event: spool.Event) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput
@@ -172,22 +196,21 @@ class Sender:
             for given in event["datasets"]
         ]
         models = [LoggedModelInput(self.sent.models.get(model, model)) for model in event["models"]]
-        run = self.sent.runs[event["run"]]
-        self._tolerate("inputs", lambda: self.client.log_inputs(run, datasets, models or None))
+        self.client.log_inputs(self.sent.runs[event["run"]], datasets, models or None)
 
     def _on_outputs(self, event: spool.Event) -> None:
         from mlflow.entities import LoggedModelOutput
 
         models = [LoggedModelOutput(self.sent.models.get(model, model), step) for model, step in event["models"]]
-        self._tolerate("outputs", lambda: self.client.log_outputs(self.sent.runs[event["run"]], models))
+        self.client.log_outputs(self.sent.runs[event["run"]], models)
 
     def _on_model(self, event: spool.Event) -> None:
         local = event["model"]
         run = self.sent.runs.get(event["run"], event["run"])
         experiment = self.client.get_run(self.sent.runs[self.run]).info.experiment_id
-        if self.sent.creating == local:
+        if self.sent.doubtful or self.sent.creating == local:
             found = self.client.search_logged_models(
-                [experiment], filter_string=f"tags.`{LOCAL_ID}` = '{local}'", max_results=1
+                [experiment], filter_string=f"tags.`{names.LOCAL_ID}` = '{local}'", max_results=1
             )
             if found:
                 self.sent.models[local] = found[0].model_id
@@ -197,19 +220,17 @@ class Sender:
             experiment,
             name=event["name"],
             source_run_id=run,
-            tags={**event["tags"], LOCAL_ID: local},
+            tags={**event["tags"], names.LOCAL_ID: local},
             params=event["params"],
             model_type=event["type"],
         )
         self.sent.models[local] = created.model_id
 
     def _on_model_tags(self, event: spool.Event) -> None:
-        model = self.sent.models[event["model"]]
-        self._tolerate("a model's tags", lambda: self.client.set_logged_model_tags(model, event["t"]))
+        self.client.set_logged_model_tags(self.sent.models[event["model"]], event["t"])
 
     def _on_model_params(self, event: spool.Event) -> None:
-        model = self.sent.models[event["model"]]
-        self._tolerate("a model's parameters", lambda: self.client.log_model_params(model, event["p"]))
+        self.client.log_model_params(self.sent.models[event["model"]], event["p"])
 
     def _on_model_final(self, event: spool.Event) -> None:
         model = self.sent.models[event["model"]]
@@ -227,14 +248,14 @@ class Sender:
         if local in self.sent.runs:
             return
         experiment_id = self._experiment(experiment)
-        if self.sent.creating == local:
-            found = self.client.search_runs([experiment_id], f"tags.`{LOCAL_ID}` = '{local}'", max_results=1)
+        if self.sent.doubtful or self.sent.creating == local:
+            found = self.client.search_runs([experiment_id], f"tags.`{names.LOCAL_ID}` = '{local}'", max_results=1)
             if found:
                 self.sent.runs[local] = found[0].info.run_id
                 return
         self._announce(local)
-        given = {key: value[:MAX_TAG] for key, value in {**tags, LOCAL_ID: local}.items()}
-        created = self.client.create_run(experiment_id, start_time=at, run_name=name, tags=given)
+        given = {clean(key): clean(value)[:MAX_TAG] for key, value in {**tags, names.LOCAL_ID: local}.items()}
+        created = self.client.create_run(experiment_id, start_time=at, run_name=clean(name), tags=given)
         self.sent.runs[local] = created.info.run_id
         self._save()
 
@@ -264,8 +285,8 @@ class Sender:
                 Metric(metric_name(key), value, at, step, model_id=self.sent.models.get(model, model))
                 for key, value, at, step, model in batch.points
             ]
-            params = [Param(metric_name(key), value[:MAX_PARAM]) for key, value in batch.params.items()]
-            tags = [RunTag(key[:250], value[:MAX_TAG]) for key, value in batch.tags.items()]
+            params = [Param(metric_name(key), clean(value)[:MAX_PARAM]) for key, value in batch.params.items()]
+            tags = [RunTag(clean(key)[:250], clean(value)[:MAX_TAG]) for key, value in batch.tags.items()]
             for group in _groups(points, BATCH):
                 self._log(run, metrics=group)
             for group in _groups(params, TAGS_BATCH):
@@ -281,7 +302,7 @@ class Sender:
             self._save()
 
     def _log(self, run: str, **what: list[Any]) -> None:
-        """Log one batch; when the server refuses it, each item alone, so that one bad item costs only itself."""
+        """Log one batch; when it is refused, each item alone, so that one bad item costs only itself."""
         [(kind, items)] = what.items()
         try:
             self.client.log_batch(run, **what)
@@ -289,39 +310,42 @@ class Sender:
             if not is_refusal(error):
                 raise
             if len(items) == 1:
-                log.warning("The tracking server refused a value of %s: %s", self.folder.name, error)
-                notice = f"The tracking server refused {kind} {items[0].key!r}: {error}"
-                if kind != "tags":
-                    self._tolerate("a notice", lambda: self.client.set_tag(run, names.NOTICE_PREFIX + kind, notice))
+                self._notice(kind, f"The tracking server refused {kind} {items[0].key!r}: {error}")
                 return
             for item in items:
                 self._log(run, **{kind: [item]})
 
-    def _tolerate(self, what: str, call: Any) -> None:
-        """Call the server; a refusal of this one thing is logged and passed over."""
+    def _notice(self, topic: str, sentence: str) -> None:
+        """Say on the attempt's run what it lacks."""
+        log.warning("%s of %s: %s", self.folder.name, self.experiment, sentence)
+        text = clean(sentence.partition("\n")[0])[:1000]
         try:
-            call()
+            self.client.set_tag(self.sent.runs[self.run], names.NOTICE_PREFIX + topic, text)
         except Exception as error:
             if not is_refusal(error):
                 raise
-            log.warning("The tracking server refused %s of %s: %s", what, self.folder.name, error)
 
-    def _upload(self, local: str) -> None:
-        files = self.folder / spool.ARTIFACTS / local
-        if local not in self.sent.uploaded and files.is_dir() and any(files.iterdir()):
-            self.client.log_artifacts(self.sent.runs[local], str(files))
-        self.sent.uploaded.append(local)
-        self._save()
+    def _upload(self) -> None:
+        """Upload what was logged as artifacts and is not on the server yet."""
+        for files in sorted((self.folder / spool.ARTIFACTS).glob("*")):
+            run = self.sent.runs.get(files.name)
+            content = sorted((str(path), path.stat().st_mtime_ns) for path in files.rglob("*") if path.is_file())
+            looks = hashlib.sha256(repr(content).encode()).hexdigest()
+            if run and content and self.sent.uploaded.get(files.name) != looks:
+                self.client.log_artifacts(run, str(files))
+                self.sent.uploaded[files.name] = looks
+                self._save()
 
     def _finish(self) -> None:
         written = (self.folder / name for name in (spool.LOCK, spool.EVENTS, spool.LINES))
         last_change = max(path.stat().st_mtime for path in written if path.exists())
         end = {**KILLED, "at": int(last_change * 1000), **self.sent.end}
         status = STATUS[end["ended"]]
-        for local in [*self.sent.open_runs]:
-            self._upload(local)
+        self._upload()
+        for local in self.sent.open_runs:
             self.client.set_terminated(self.sent.runs[local], status, end["at"])
-        self._upload(self.run)
+        if not self.sent.end and (self.folder / spool.TEXTS).exists() and (self.folder / spool.TEXTS).stat().st_size:
+            self._notice("values", "Texts and lists of a killed attempt are not kept: nobody masked secrets in them.")
         tags = {names.ENDED: end["ended"], names.ERROR: end.get("error", ""), **end.get("tags", {})}
         started = int(self.folder.name.partition("-")[0])
         tags[names.SECONDS] = f"{(end['at'] - started) / 1000:.3f}"
@@ -333,8 +357,11 @@ class Sender:
     def _load(self) -> Sent:
         try:
             return Sent(**json.loads((self.folder / spool.SENT).read_bytes()))
-        except (FileNotFoundError, ValueError, TypeError):
-            return Sent()  # sending everything again is harmless
+        except FileNotFoundError:
+            age = time.time() - int(self.folder.name.partition("-")[0]) / 1000
+            return Sent(doubtful=age > DOUBT_SECONDS)
+        except (ValueError, TypeError):
+            return Sent(doubtful=True)
 
     def _save(self) -> None:
         temporary = self.folder / f"{spool.SENT}.new"
@@ -346,10 +373,17 @@ def is_refusal(error: Exception) -> bool:
     """Tell whether the server understood and refused, so that sending the same again is useless."""
     from mlflow.exceptions import MlflowException
 
+    if isinstance(error, ValueError | RecursionError | KeyError):  # it cannot even be said to a server
+        return True
     if not isinstance(error, MlflowException):
         return False
     status = error.get_http_status_code()
     return 400 <= status < 500 and status not in (401, 403, 408, 429)
+
+
+def clean(text: str) -> str:
+    """Replace what no database takes: the character NUL, and halves of surrogate pairs."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _groups(items: list[Any], size: int) -> Iterator[list[Any]]:

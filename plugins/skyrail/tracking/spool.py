@@ -3,6 +3,7 @@
     <milliseconds>-<attempt>/
         events.jsonl   what the step's process recorded; each line one event, see `Event`
         lines.jsonl    what its metric lines said, written by the recorder, which keeps it locked
+        texts.jsonl    those of them that hold more than numbers; only the step's process can mask secrets in them
         lock           locked for as long as the step's process lives
         artifacts/     files that the author logged, one folder a run
         models/        likewise, one folder a logged model
@@ -19,16 +20,21 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
-EVENTS, LINES, LOCK, SENT = "events.jsonl", "lines.jsonl", "lock", "sent.json"
+EVENTS, LINES, TEXTS, LOCK, SENT = "events.jsonl", "lines.jsonl", "texts.jsonl", "lock", "sent.json"
 ARTIFACTS, MODELS = "artifacts", "models"
+DONE, ASIDE = ".done-", ".rejected"
 SCHEME = "skyrail-spool"
+
+_NAME = re.compile(r"\d+-[0-9a-f]{32}")
 
 Event = dict[str, Any]
 """A JSON object with `e`, its kind: attempt, run, metrics, params, tags, untag, inputs, outputs, model, model_tags,
@@ -51,7 +57,7 @@ class Attempt:
     @property
     def tracking_uri(self) -> str:
         """The address by which MLflow's client in this process and its children finds the spool."""
-        return f"{SCHEME}://{self.folder}"
+        return f"{SCHEME}://{quote(str(self.folder))}"
 
     def append(self, event: Event) -> None:
         """Add one event.
@@ -69,10 +75,12 @@ def append_event(folder: Path, event: Event) -> None:
         OSError: the disk is full or the folder is gone.
     """
     data = json.dumps(event, separators=(",", ":")).encode() + b"\n"
-    descriptor = os.open(folder / EVENTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(folder / EVENTS, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         end = os.fstat(descriptor).st_size
+        if end and os.pread(descriptor, 1, end - 1) != b"\n":
+            data = b"\n" + data  # a process was killed in the middle of its event: it must not take this one with it
         try:
             written = os.write(descriptor, data)
             if written != len(data):
@@ -133,8 +141,24 @@ def attempts(spool: Path) -> list[Path]:
     """Return the folders of all attempts, oldest first."""
     if not spool.is_dir():
         return []
-    folders = [path for path in spool.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    folders = [path for path in spool.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
     return sorted(folders, key=lambda path: (int(path.name.partition("-")[0]), path.name))
+
+
+def remove(folder: Path) -> None:
+    """Remove an attempt's folder: at once from the attempts, then from the disk.
+
+    A removal that is cut off leaves a folder that is no attempt, for `sweep` to remove.
+    """
+    done = folder.with_name(f"{DONE}{folder.name}")
+    folder.rename(done)
+    shutil.rmtree(done, ignore_errors=True)
+
+
+def sweep(spool: Path) -> None:
+    """Remove what removals that were cut off have left."""
+    for path in spool.glob(f"{DONE}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
@@ -154,6 +178,6 @@ def read_events(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
             offset += len(line)
             try:
                 event = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             yield event, offset

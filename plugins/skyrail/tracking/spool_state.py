@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class SpoolState:
         """Take up what was added since the last call."""
         for event, offset in spool.read_events(self.folder / spool.EVENTS, self._offsets[spool.EVENTS]):
             self._offsets[spool.EVENTS] = offset
-            getattr(self, f"_on_{event['e']}", _ignore)(event)
+            self.take(event)
         for line, offset in spool.read_events(self.folder / spool.LINES, self._offsets[spool.LINES]):
             self._offsets[spool.LINES] = offset
             if "values" in line:
@@ -48,6 +49,11 @@ class SpoolState:
                 for name, value in understood.numbers.items():
                     point = [value, line["at"], understood.step]
                     self.runs[self.run].metrics.setdefault(name, []).append(point)
+
+    def take(self, event: spool.Event) -> None:
+        """Fold one event. One about a run or model that is not this attempt's changes nothing."""
+        with contextlib.suppress(KeyError):
+            getattr(self, f"_on_{event['e']}", _ignore)(event)
 
     def _on_attempt(self, event: spool.Event) -> None:
         self.run, self.experiment, self.server = event["run"], event["experiment"], event["server"]

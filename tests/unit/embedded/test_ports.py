@@ -73,7 +73,7 @@ def test_when_no_port_is_free_it_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
     class Full(socket.socket):
         """A socket on a machine whose ports are all taken."""
 
-        def bind(self, address: object) -> None:
+        def bind(self, _address: object) -> None:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
     monkeypatch.setattr(ports.socket, "socket", Full)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skyrail.errors import ArtifactError
 from skyrail.steps.artifacts.store import MARK, Reference, Store
-from skyrail.steps.values import pack, unpack
+from skyrail.steps.values import pack, pack_elements, unpack
 
 
 @pytest.fixture
@@ -138,6 +139,13 @@ def test_a_half_written_blob_is_never_seen(store: Store, tmp_path: Path):
 MARKED = {MARK: "stored"}
 
 
+@dataclass
+class Point:
+    """A class of an author's."""
+
+    x: int
+
+
 class Stored:
     """Stands for a reference in the table below."""
 
@@ -159,6 +167,8 @@ class Stored:
         pytest.param(dt.datetime(2013, 1, 1, tzinfo=dt.UTC), dt.datetime(2013, 1, 1, tzinfo=dt.UTC), id="20 a date"),
         pytest.param(np.int64(3), np.int64(3), id="21 a number of numpy"),
         pytest.param({1, 2}, {1, 2}, id="22 a small set"),
+        pytest.param(float("nan"), MARKED, id="23 what is no JSON proper"),
+        pytest.param(Point(1), MARKED, id="24 a class that Airflow writes and refuses to read"),
         pytest.param(LogisticRegression(), MARKED, id="30 a model"),
     ],
 )
@@ -170,7 +180,10 @@ def test_what_goes_through_the_xcom(value: Any, expected: Any):
 def test_a_list_that_is_expanded_over_stays_a_list():
     """A mapped task gets one instance an element, whatever the size of the list."""
     many = list(range(1000))
-    assert pack(many, lambda _: Stored(), inline_bytes=300, mapped=True) == many  # type: ignore[arg-type, return-value]
+    assert pack_elements(many, lambda _: Stored(), inline_bytes=300) == many  # type: ignore[arg-type, return-value]
+    arguments = [{"x": "y" * 1000, "n": 1}, FRAME]
+    packed = pack_elements(arguments, lambda _: Stored(), inline_bytes=300)  # type: ignore[arg-type, return-value]
+    assert packed == [{"x": MARKED, "n": 1}, MARKED]
 
 
 def test_references_become_values_at_any_depth(store: Store):

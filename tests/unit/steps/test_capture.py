@@ -114,7 +114,7 @@ def test_a_step_is_recorded(ran):
         pytest.param("pass", 0, "succeeded", "", id="00 success"),
         pytest.param("raise ValueError('no\\nsecond line')", 1, "failed", "ValueError: no", id="10 an exception"),
         pytest.param("sys.exit(3)", 3, "failed", "SystemExit: 3", id="11 sys.exit"),
-        pytest.param("sys.exit()", 0, "succeeded", "", id="12 a clean sys.exit"),
+        pytest.param("sys.exit()", 0, "failed", "SystemExit", id="12 a clean sys.exit, which Airflow calls failed too"),
         pytest.param("raise KeyboardInterrupt", -2, "killed", "Interrupted.", id="13 an interrupt"),
         pytest.param("raise MemoryError", 1, "failed", "MemoryError", id="14 without a message"),
         pytest.param(
@@ -198,14 +198,42 @@ def test_a_recorder_that_dies_takes_nothing_with_it(ran):
 
 
 def test_a_child_left_behind_does_not_hold_the_step(start, tmp_path: Path):
-    """A background process that keeps the output open delays the end by seconds; the step does not wait for it."""
-    process = start("print(subprocess.Popen(['sleep', '9']).pid)")
+    """A background process that keeps the output open does not hold up the end, and its output still arrives."""
+    process = start("print(subprocess.Popen('sleep 4; echo late', shell=True).pid)")
     assert process.wait(60) == 0
     child = int(process.stdout.readline())
     os.kill(child, 0)  # raises when the step waited for it
-    assert process.stdout.read() == b"after\n"
+    assert process.stdout.read() == b"after\nlate\n"
     process.stderr.close()
     process.stdout.close()
+
+
+def test_secrets_in_texts_are_masked(ran):
+    """What Airflow knows as a secret does not reach the record by way of a metric line."""
+    step = ran("""
+        from airflow.sdk.log import mask_secret
+        from airflow.sdk._shared.secrets_masker import secrets_masker
+        secrets_masker._secrets_masker().add_mask("TopSecretValue9")
+        print(json.dumps({"conn": "postgres://u:TopSecretValue9@h", "n": 1, "password": "x"}))
+    """)
+    assert step.code == 0, step.err
+    [noted] = [event["t"] for event in step.events if event["e"] == "tags"]
+    assert json.loads(noted[names.VALUE_PREFIX + "conn"]) == "postgres://u:***@h"
+    assert json.loads(noted[names.VALUE_PREFIX + "password"]) == "***"
+
+
+def test_a_record_that_was_cut_short_still_says_how_it_ended(ran):
+    """When one event could not be written, the end is tried all the same."""
+    step = ran("""
+        import resource, signal
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        size = os.path.getsize(capture.attempt.folder / "events.jsonl")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        capture.note({"a": "b"})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    """)
+    assert step.code == 0, step.err
+    assert step.end["ended"] == "succeeded"
 
 
 def test_the_environment_is_given_back(ran):

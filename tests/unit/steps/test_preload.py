@@ -10,6 +10,10 @@ import pytest
 from skyrail.steps import preload
 
 
+class Job:
+    """Stands for Airflow's class of that name, which would want a database."""
+
+
 def test_a_module_that_cannot_be_loaded_is_named(caplog: pytest.LogCaptureFixture):
     """The others are loaded all the same, and the log says what to do."""
     with caplog.at_level(logging.WARNING):
@@ -34,7 +38,7 @@ def test_who_loads_ahead(monkeypatch: pytest.MonkeyPatch, command: list[str], ex
     monkeypatch.setattr(sys, "argv", command)
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
     monkeypatch.setenv("AIRFLOW__SKYRAIL_EXECUTION__PRELOAD", "pandas, sklearn.ensemble")
-    preload.on_starting(component=None)
+    preload.on_starting(component=Job())
     assert asked == ([(*preload.ALWAYS, "pandas", "sklearn.ensemble")] if loads else [])
 
 

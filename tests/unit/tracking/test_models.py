@@ -105,6 +105,31 @@ def test_nothing_is_decided_twice(name: str, client: Any):
     assert len(history(client, name, names.COMPARISON)) == len(history(client, name, names.PROMOTION)) == 1
 
 
+def test_a_comparison_repeated_after_its_promotion_stands(name: str, client: Any):
+    """The champion is not judged by itself: what made it champion is the answer."""
+    version = models.register(name, GOOD)
+    first = judge(name, version)
+    models.promote(first)
+    assert judge(name, version, evaluated_on="later") == first
+    assert len(history(client, name, names.COMPARISON)) == 1
+
+
+def test_a_retried_registration_has_its_alias(name: str, client: Any):
+    """Cut off before the alias was set, a registration is completed by its repetition."""
+    version = models.register(name, GOOD)
+    client.delete_registered_model_alias(name, names.CANDIDATE_ALIAS)
+    assert models.register(name, GOOD) == version
+    assert client.get_registered_model(name).aliases == {names.CANDIDATE_ALIAS: str(version)}
+
+
+@pytest.mark.parametrize("name", ["it's", "a b"], ids=["a quote", "a space"])
+def test_a_models_name_may_be_odd(name: str):
+    """What MLflow takes for a name works."""
+    assert models.champion(f"{name} {uuid.uuid4().hex[:6]}") is None
+    version = models.register("odd", GOOD)
+    assert version >= 1
+
+
 @pytest.mark.parametrize("verdict", ["FAIL", "INCONCLUSIVE", "ERROR"])
 def test_only_who_passed_is_promoted(name: str, verdict: Any):
     """Any other verdict is refused, with its reason."""

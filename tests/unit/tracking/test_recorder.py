@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,8 +21,8 @@ LONG = b'{"x": "' + b"a" * 10_000_000 + b'"}'
 
 def kept(stream: bytes, chunk: int) -> list[str]:
     parser = LineParser()
-    found = [text for start in range(0, len(stream), chunk) for text in parser.feed(stream[start : start + chunk])]
-    return found + list(parser.finish())
+    found = [text for start in range(0, len(stream), chunk) for text, _ in parser.feed(stream[start : start + chunk])]
+    return found + [text for text, _ in parser.finish()]
 
 
 @pytest.mark.parametrize(
@@ -41,8 +43,12 @@ def kept(stream: bytes, chunk: int) -> list[str]:
         pytest.param(b'{"a": 1}{"b": 2}\n', [], id="15 nor two in one line"),
         pytest.param(b'{"a": "\xff\xfe"}\n{"b": 2}\n', ['{"b": 2}'], id="20 invalid UTF-8 costs its own line only"),
         pytest.param(LONG + b'\n{"b": 2}\n', ['{"b": 2}'], id="21 so does a line of 10 MB"),
-        pytest.param(b"{" * 100_000 + b'}\n{"b": 2}\n', ['{"b": 2}'], id="22 and a nest too deep to read"),
-        pytest.param(b"\x00\x01\x1b[31m\n\n\n", [], id="23 binary output harms nothing"),
+        pytest.param(b'{"a": ' * 960 + b"1" + b"}" * 960 + b'\n{"b": 2}\n', ['{"b": 2}'], id="22 and a nest too deep"),
+        pytest.param(b"{" * 100_000 + b'}\n{"b": 2}\n', ['{"b": 2}'], id="23 or deeper still"),
+        pytest.param(
+            b'{"m": [' + b"[1]," * 99 + b"[1]]}\n", ['{"m": [' + "[1]," * 99 + "[1]]}"], id="24 wide is not deep"
+        ),
+        pytest.param(b"\x00\x01\x1b[31m\n\n\n", [], id="25 binary output harms nothing"),
         pytest.param(b"", [], id="30 a step may print nothing"),
     ],
 )
@@ -72,41 +78,82 @@ def test_a_line_too_long_is_counted():
     assert parser.too_long == 1
 
 
-def run(stream: bytes, lines: Path) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-I", "-S", recorder.__file__, str(lines)], input=stream, capture_output=True, check=True
-    )
+MARK = "\x01the-end\x01"
+
+
+def start(folder: Path, **options: Any) -> subprocess.Popen[bytes]:
+    """Start the program as a step does."""
+    answer = os.open(os.devnull, os.O_WRONLY)
+    command = [sys.executable, "-I", "-S", recorder.__file__, str(folder), MARK, str(answer)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    process = subprocess.Popen(command, pass_fds=[answer], **pipes)
+    os.close(answer)
+    return process
+
+
+def run(stream: bytes, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    process = start(folder)
+    out, err = process.communicate(stream)
+    assert process.returncode == 0, err
+    return subprocess.CompletedProcess([], 0, out, err)
+
+
+def values(folder: Path, name: str = "lines.jsonl") -> list[Any]:
+    return [json.loads(line)["values"] for line in (folder / name).read_text().splitlines()]
 
 
 def test_every_byte_reaches_the_log(tmp_path: Path):
     """A million lines, some of them metrics, some broken, arrive unchanged; the metrics are kept."""
     stream = b"".join(b'{"step": %d}\n' % i if i % 1000 == 0 else b"line %d \xff\n" % i for i in range(1_000_000))
-    done = run(stream, tmp_path / "lines")
+    done = run(stream, tmp_path)
     assert done.stdout == stream
-    records = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()]
-    assert [record["values"] for record in records] == [{"step": i} for i in range(0, 1_000_000, 1000)]
+    assert values(tmp_path) == [{"step": i} for i in range(0, 1_000_000, 1000)]
 
 
 def test_a_full_disk_does_not_stop_the_log(tmp_path: Path):
     """When metrics cannot be written, the output goes on, and the reason is said once."""
-    done = run(b'{"a": 1}\ntext\n{"b": 2}\n', Path("/dev/full"))
+    (tmp_path / "lines.jsonl").symlink_to("/dev/full")
+    done = run(b'{"a": 1}\ntext\n{"b": 2}\n', tmp_path)
     assert done.stdout == b'{"a": 1}\ntext\n{"b": 2}\n'
     assert done.stderr.count(b"cannot write the metrics") == 1
 
 
 def test_a_lost_log_does_not_stop_the_metrics(tmp_path: Path):
     """When the log is gone, metrics are kept all the same."""
-    lines = tmp_path / "lines"
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", recorder.__file__, str(lines)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(tmp_path, stderr=subprocess.DEVNULL)
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdout.close()
     process.stdin.write(b'text\n{"a": 1}\n')
     process.stdin.close()
     assert process.wait(10) == 0
-    assert json.loads(lines.read_text())["values"] == {"a": 1}
+    assert values(tmp_path) == [{"a": 1}]
+
+
+def test_each_line_has_a_moment_of_its_own(tmp_path: Path):
+    """However fast they are printed, lines stay apart and in order, and the last one is the latest."""
+    run(b'{"loss": 0.9}\n{"loss": 0.3}\n{"loss": 0.3}\n' * 500, tmp_path)
+    moments = [json.loads(line)["at"] for line in (tmp_path / "lines.jsonl").read_text().splitlines()]
+    assert len(set(moments)) == 1500
+    assert moments == sorted(moments)
+
+
+def test_lines_with_more_than_numbers_are_set_apart(tmp_path: Path):
+    """The step masks secrets in them before they go anywhere."""
+    run(b'{"a": 1, "b": {"c": true}}\n{"a": "text: 12:30"}\n{"a": [1]}\n{"a": null}\n', tmp_path)
+    assert values(tmp_path, "texts.jsonl") == [{"a": "text: 12:30"}, {"a": [1]}, {"a": None}]
+    assert len(values(tmp_path)) == 4
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.integers(min_value=1, max_value=20))
+def test_the_mark_is_found_however_the_stream_is_cut(before: bytes, behind: bytes, chunk: int):
+    """What comes before the mark is recorded, what comes behind it only passed on, and the mark itself is not seen."""
+    mark = MARK.encode()
+    stream = before.replace(b"\x01", b"") + mark + behind
+    chunks = [stream[start : start + chunk] for start in range(0, len(stream), chunk)] + [b""]
+    forwarded, marks = [], []
+    recorder.record(
+        lambda: chunks.pop(0), forwarded.append, lambda _: None, lambda _: None, mark, lambda: marks.append(1)
+    )
+    assert b"".join(forwarded) == before.replace(b"\x01", b"") + behind
+    assert marks == [1]

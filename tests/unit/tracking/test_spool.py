@@ -79,10 +79,26 @@ def test_an_attempt_appears_whole(tmp_path: Path):
 
 def test_attempts_come_oldest_first(tmp_path: Path):
     """What began first is sent first, whatever the names sort like."""
-    for name in ("1000-b", "999-a", "1000-a", ".building", "not-a-number"):
+    a, b = "a" * 32, "b" * 32
+    for name in (f"1000-{b}", f"999-{a}", f"1000-{a}", ".building", "lost+found", f"x-{a}", f".done-1-{a}"):
         (tmp_path / name).mkdir()
-    (tmp_path / "not-a-number").rmdir()
-    assert [folder.name for folder in spool.attempts(tmp_path)] == ["999-a", "1000-a", "1000-b"]
+    (tmp_path / f"5-{a}").write_text("a file")
+    assert [folder.name for folder in spool.attempts(tmp_path)] == [f"999-{a}", f"1000-{a}", f"1000-{b}"]
+
+
+def test_half_an_event_costs_only_itself(tmp_path: Path):
+    """A child killed in the middle of its event does not take the next one with it."""
+    (tmp_path / spool.EVENTS).write_bytes(b'{"e":"metrics","m":[[')
+    spool.append_event(tmp_path, {"e": "end"})
+    assert [event for event, _ in spool.read_events(tmp_path / spool.EVENTS)] == [{"e": "end"}]
+
+
+def test_a_removal_that_was_cut_off_leaves_no_attempt(tmp_path: Path):
+    """Whatever is left is no attempt any more, and goes with the next sweep."""
+    (tmp_path / f".done-1-{'a' * 32}" / "artifacts").mkdir(parents=True)
+    assert spool.attempts(tmp_path) == []
+    spool.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_empty_spool_has_no_attempts(tmp_path: Path):

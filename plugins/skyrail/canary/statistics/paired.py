@@ -13,8 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-MIN_UNITS = 10
-"""Fewer units than this cannot carry an interval: the bootstrap of a handful of values knows only those."""
+MIN_UNITS = 20
+"""Fewer units than this cannot carry an interval: the bootstrap of a handful of values knows only those.
+
+Even so (`make bench ARGS=interval`): with 20 to 30 units one end of a 95 % interval lies beyond the truth in 4 % of
+worlds when the units' means are normal, 7 to 8 % when they follow one another with a correlation of 0.3, and 11 % when
+they are strongly skewed, and not in the 2.5 % of the name."""
 
 METHOD = "paired BCa bootstrap over units"
 

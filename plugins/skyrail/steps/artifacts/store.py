@@ -43,9 +43,12 @@ class Reference:
     @staticmethod
     def from_xcom(value: Any) -> Reference | None:
         """Return the reference that a value is, or None when it is something else."""
-        if isinstance(value, dict) and len(value) == 1 and MARK in value:
+        if not (isinstance(value, dict) and len(value) == 1 and isinstance(value.get(MARK), dict)):
+            return None
+        try:
             return Reference(**value[MARK])
-        return None
+        except TypeError:  # somebody else's dict
+            return None
 
 
 @dataclass(frozen=True)
