@@ -51,6 +51,11 @@ def records(zoo, mlflow_client) -> dict[tuple[str, int, int], Any]:
             ("returns_a_generator", -1, 1), "FAILED", "failed", "ArtifactError: A result of type generator", {},
             id="22 a result that cannot be kept",
         ),
+        pytest.param(
+            ("odd_error", -1, 1), "FAILED", "failed", "ValueError: bad byte \N{REPLACEMENT CHARACTER}", {},
+            id="23 an error that no database takes",
+        ),
+        pytest.param(("leaves_a_child", -1, 1), "FINISHED", "succeeded", "", {}, id="24 a child left running"),
         pytest.param(("by_mlflow", -1, 1), "FINISHED", "succeeded", "", {"loss": 0.5}, id="30 by MLflow's client"),
         pytest.param(("reads", -1, 1), "FINISHED", "succeeded", "", {}, id="31 reading what another made"),
     ],
@@ -91,6 +96,15 @@ def test_parameters_are_recorded_and_secrets_are_not(records):
     """Arguments from upstream and defaults are parameters; what Airflow masks is masked."""
     assert records["double", 1, 1].data.params == {"number": "2"}
     assert records["by_mlflow", -1, 1].data.params == {"password": "***"}
+    assert records["reads_part", -1, 1].data.params == {"one": "1", "more.0": "3", "more.1": "4", "limit": "6"}
+
+
+def test_results_reach_the_next_step_whatever_their_size(zoo, api: httpx.Client):
+    """Parts of a dict, arguments of a mapped step, defaults and the rest: as with Airflow's own @task."""
+    run = zoo["reads_part", -1]["dag_run_id"]
+    for task, index, expected in (("reads_part", -1, 10_014), ("takes", 0, 20_000), ("takes", 1, 1)):
+        entry = f"/api/v2/dags/zoo/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
+        assert api.get(entry, params={"map_index": index}).json()["value"] == expected
 
 
 def test_lineage_goes_both_ways(records):

@@ -9,45 +9,35 @@ The registry has no compare-and-set, so let one DAG run at a time decide about a
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from skyrail.errors import TrackingError
 from skyrail.metrics.registry import PROMOTIONS, VERDICTS, incr
-from skyrail.settings import TrackingSettings, load
 from skyrail.tracking import names
 from skyrail.tracking.flavors import load_probabilities, save
+from skyrail.tracking.judgement import Comparison, judge, read_comparison, rule
+from skyrail.tracking.registry import (
+    DECISION,
+    Registry,
+    champion_of,
+    decided_by,
+    decision_id,
+    exists,
+    experiment_of,
+    folder_sha256,
+    history_run,
+    lineage_of,
+    make_candidate,
+    run_of_attempt,
+    version_of,
+    write_history,
+)
 
-DECISION = "skyrail.decision"
-"""Tag with the hash of what a decision is about: the same decision is never written twice."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What a comparison found. Losses are means over rows; `difference` is champion minus candidate, more is better."""
-
-    model: str
-    candidate_version: int
-    champion_version: int | None
-    """None: the candidate was compared with `baseline`, since there was no champion."""
-    verdict: names.Verdict
-    reason: str
-    evaluated_on: str
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    margin: float | None = None
-    champion_loss: float | None = None
-    candidate_loss: float | None = None
-    rows: int = 0
-    units: int = 0
-    run: str = ""
-    """MLflow run that holds it."""
+__all__ = ["Comparison", "champion", "compare", "predict", "promote", "register"]
 
 
 def register(name: str, model: Any, *, example: Any = None, description: str = "") -> int:
@@ -65,22 +55,22 @@ def register(name: str, model: Any, *, example: Any = None, description: str = "
     Raises:
         TrackingError: the model cannot be saved, or the server is away or refuses.
     """
-    with _registry() as client, tempfile.TemporaryDirectory() as folder:
+    with Registry() as client, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
         save(model, path, example)
-        lineage = _lineage(model)
-        content = lineage.get(names.MODEL_SHA256) or _folder_sha256(path)
-        decision = _decision("register", name, content)
-        if version := _version_of(client, name, decision):
-            _make_candidate(client, name, version)
+        lineage = lineage_of(model)
+        content = lineage.get(names.MODEL_SHA256) or folder_sha256(path)
+        decision = decision_id("register", name, content)
+        if version := version_of(client, name, decision):
+            make_candidate(client, name, version)
             return version
-        experiment = _experiment(client, name)
-        tags = {**lineage, names.MODEL_SHA256: content, names.BY: _by(), DECISION: decision}
-        run = _run_of_attempt(client, lineage.get(names.ATTEMPT_ID, ""))
+        experiment = experiment_of(client, name)
+        tags = {**lineage, names.MODEL_SHA256: content, names.BY: decided_by(), DECISION: decision}
+        run = run_of_attempt(client, lineage.get(names.ATTEMPT_ID, ""))
         logged = client.create_logged_model(experiment, name=name, source_run_id=run, tags=tags)
         client.log_model_artifacts(logged.model_id, str(path))
         client.finalize_logged_model(logged.model_id, "READY")
-        if not _exists(client, name):
+        if not exists(client, name):
             client.create_registered_model(name)
         created = client.create_model_version(
             name,
@@ -91,7 +81,7 @@ def register(name: str, model: Any, *, example: Any = None, description: str = "
             model_id=logged.model_id,
             await_creation_for=0,  # our server has it at once; waiting only adds a line to the log
         )
-        _make_candidate(client, name, int(created.version))
+        make_candidate(client, name, int(created.version))
         return int(created.version)
 
 
@@ -101,8 +91,8 @@ def champion(name: str) -> int | None:
     Raises:
         TrackingError: the server is away.
     """
-    with _registry() as client:
-        return _champion(client, name)
+    with Registry() as client:
+        return champion_of(client, name)
 
 
 def predict(name: str, version: int, rows: Any) -> Any:
@@ -111,7 +101,7 @@ def predict(name: str, version: int, rows: Any) -> Any:
     Raises:
         TrackingError: the version does not exist, cannot be loaded, or the server is away.
     """
-    with _registry() as client:
+    with Registry() as client:
         return load_probabilities(client, name, version)(rows)
 
 
@@ -148,16 +138,16 @@ def compare(
     Raises:
         TrackingError: the server is away, or a version cannot be loaded.
     """
-    with _registry() as client:
-        current = _champion(client, name)
-        decision = _decision("compare", name, candidate, current, evaluated_on)
-        if found := _history_run(client, name, f"tags.`{DECISION}` = '{decision}'"):
-            return _read_comparison(found)
+    with Registry() as client:
+        current = champion_of(client, name)
+        decision = decision_id("compare", name, candidate, current, evaluated_on)
+        if found := history_run(client, name, f"tags.`{DECISION}` = '{decision}'"):
+            return read_comparison(found)
         if current == candidate:
             # Repeated after its promotion: what made it champion stands, and it cannot be judged by itself.
             passed = f"tags.`{names.CANDIDATE_VERSION}` = '{candidate}' and tags.`{names.VERDICT}` = 'PASS'"
-            if found := _history_run(client, name, passed):
-                return _read_comparison(found)
+            if found := history_run(client, name, passed):
+                return read_comparison(found)
             raise TrackingError(
                 f"Version {candidate} of {name!r} is the champion: there is nothing to compare it with.",
                 fix="Register a new candidate.",
@@ -167,7 +157,7 @@ def compare(
                 f"Model {name!r} has no champion to compare version {candidate} with.",
                 fix="Give `baseline`, the probability that someone without a model would name.",
             )
-        outcome = _judge(
+        outcome = judge(
             client, name, candidate, current, rows, labels, units, evaluated_on, baseline, margin, confidence
         )
         metrics = {
@@ -177,7 +167,7 @@ def compare(
         }
         from skyrail.canary.statistics.paired import METHOD
 
-        run = _write_history(
+        run = write_history(
             client,
             name,
             f"compare v{candidate} with {f'v{current}' if current else 'the baseline'} on {evaluated_on}",
@@ -195,7 +185,7 @@ def compare(
                 "metric": "log loss (nats)",
                 "method": METHOD,
                 "confidence": str(confidence),
-                "rule": _rule(margin if current else 0.0),
+                "rule": rule(margin if current else 0.0),
             },
             metrics=metrics,
         )
@@ -219,11 +209,11 @@ def promote(comparison: Comparison) -> bool:
             f"{comparison.verdict}. {comparison.reason}",
             fix="Promote after a comparison that says PASS.",
         )
-    with _registry() as client:
+    with Registry() as client:
         name, candidate = comparison.model, comparison.candidate_version
-        decision = _decision("promote", name, candidate, comparison.champion_version, comparison.run)
-        current = _champion(client, name)
-        if _history_run(client, name, f"tags.`{DECISION}` = '{decision}'"):
+        decision = decision_id("promote", name, candidate, comparison.champion_version, comparison.run)
+        current = champion_of(client, name)
+        if history_run(client, name, f"tags.`{DECISION}` = '{decision}'"):
             return False
         if current not in (comparison.champion_version, candidate):
             raise TrackingError(
@@ -235,7 +225,7 @@ def promote(comparison: Comparison) -> bool:
         aliases = client.get_registered_model(name).aliases
         if str(aliases.get(names.CANDIDATE_ALIAS, "")) == str(candidate):
             client.delete_registered_model_alias(name, names.CANDIDATE_ALIAS)
-        _write_history(
+        write_history(
             client,
             name,
             f"promote v{candidate}",
@@ -253,239 +243,5 @@ def promote(comparison: Comparison) -> bool:
         return True
 
 
-# --- the judgement ---
-
-
-def _judge(
-    client: Any,
-    name: str,
-    candidate: int,
-    current: int | None,
-    rows: Any,
-    labels: Any,
-    units: Sequence[Any],
-    evaluated_on: str,
-    baseline: float | None,
-    margin: float,
-    confidence: float,
-) -> Comparison:
-    import numpy as np
-
-    from skyrail.canary.statistics.paired import NotEnoughUnitsError, log_loss, paired_bootstrap, verdict
-
-    truth = np.asarray(labels, dtype=float)
-    if truth.size == 0:
-        return Comparison(name, candidate, current, "ERROR", f"There are no rows of {evaluated_on}.", evaluated_on)
-    old = load_probabilities(client, name, current)(rows) if current else np.full(truth.size, float(baseline or 0))
-    old_loss, new_loss = log_loss(truth, old), log_loss(truth, load_probabilities(client, name, candidate)(rows))
-    allowed = float(margin * old_loss.mean()) if current else 0.0
-    try:
-        interval = paired_bootstrap(old_loss - new_loss, np.asarray(units), confidence=confidence)
-    except NotEnoughUnitsError as error:
-        reason = f"Too little to judge by in {evaluated_on}: {error}."
-        return Comparison(name, candidate, current, "ERROR", reason, evaluated_on, rows=truth.size)
-    decided = verdict(interval, allowed)
-    return Comparison(
-        model=name,
-        candidate_version=candidate,
-        champion_version=current,
-        verdict=decided,
-        reason=_reason(decided, current, allowed),
-        evaluated_on=evaluated_on,
-        difference=interval.estimate,
-        low=interval.low,
-        high=interval.high,
-        margin=allowed,
-        champion_loss=float(old_loss.mean()),
-        candidate_loss=float(new_loss.mean()),
-        rows=interval.rows,
-        units=interval.units,
-    )
-
-
-def _reason(verdict: str, current: int | None, margin: float) -> str:
-    other = f"champion v{current}" if current else "baseline"
-    if not current:
-        return {
-            "PASS": f"Better than the {other}: the whole interval is above zero.",
-            "FAIL": f"Worse than the {other}: the whole interval is below zero.",
-            "INCONCLUSIVE": f"Not shown to be better than the {other}: the interval includes zero.",
-        }[verdict]
-    return {
-        "PASS": f"Not worse than {other} by more than {margin:.4f}: the whole interval is above that.",
-        "FAIL": f"Worse than {other} by more than {margin:.4f}: the whole interval is below that.",
-        "INCONCLUSIVE": f"Could be worse than {other} by more than {margin:.4f}: the interval reaches across that.",
-    }[verdict]
-
-
-def _rule(margin: float) -> str:
-    if not margin:
-        return "PASS when the interval's lower end is above 0"
-    bound = f"-{margin:.0%} of the champion's loss"
-    return f"PASS when the interval's lower end is above {bound}, FAIL when its upper end is below"
-
-
 def _named(version: int | None) -> str:
     return f"version {version}" if version else "nothing"
-
-
-# --- the registry ---
-
-
-class _registry:  # noqa: N801 -- reads as the function it is used as
-    """Give MLflow's client of the server, and turn its errors into sentences."""
-
-    def __enter__(self) -> Any:
-        from mlflow import MlflowClient
-
-        self._server = load(TrackingSettings).server
-        return MlflowClient(tracking_uri=self._server, registry_uri=self._server)
-
-    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
-        from mlflow.exceptions import MlflowException
-
-        if isinstance(error, MlflowException):
-            raise TrackingError(
-                f"The tracking server {self._server} could not do it: {str(error).partition(chr(10))[0][:300]}",
-                fix="If it is away, this task goes on where it was when it is retried.",
-            ) from error
-
-
-def _champion(client: Any, name: str) -> int | None:
-    if not _exists(client, name):
-        return None
-    version = client.get_registered_model(name).aliases.get(names.CHAMPION_ALIAS)
-    return int(version) if version else None
-
-
-def _exists(client: Any, name: str) -> bool:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.get_registered_model(name)
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return False
-        raise
-    return True
-
-
-def _version_of(client: Any, name: str, decision: str) -> int | None:
-    quote = '"' if "'" in name else "'"
-    found = client.search_model_versions(f"name = {quote}{name}{quote} and tags.`{DECISION}` = '{decision}'")
-    return int(found[0].version) if found else None
-
-
-def _make_candidate(client: Any, name: str, version: int) -> None:
-    """Give a version the alias `candidate`, unless it is champion or a newer one has it."""
-    aliases = client.get_registered_model(name).aliases
-    if int(aliases.get(names.CANDIDATE_ALIAS, 0)) < version != int(aliases.get(names.CHAMPION_ALIAS, 0)):
-        client.set_registered_model_alias(name, names.CANDIDATE_ALIAS, str(version))
-
-
-def _experiment(client: Any, name: str) -> str:
-    found = client.get_experiment_by_name(names.model_experiment(name))
-    return found.experiment_id if found else client.create_experiment(names.model_experiment(name))
-
-
-def _history_run(client: Any, name: str, query: str) -> Any:
-    """Return the newest entry that fits; an entry counts once it is complete."""
-    found = client.search_runs(
-        [_experiment(client, name)],
-        f"{query} and attributes.status = 'FINISHED'",
-        max_results=1,
-        order_by=["attributes.start_time DESC"],
-    )
-    return found[0] if found else None
-
-
-def _write_history(
-    client: Any,
-    name: str,
-    run_name: str,
-    tags: dict[str, str],
-    params: dict[str, str] | None = None,
-    metrics: dict[str, float] | None = None,
-) -> str:
-    """Write one entry. It counts once it is FINISHED, so one that was cut off is written anew."""
-    from mlflow.entities import Metric, Param
-
-    now = int(time.time() * 1000)
-    all_tags = {names.MODEL: name, names.BY: _by(), **tags}
-    run = client.create_run(_experiment(client, name), start_time=now, run_name=run_name, tags=all_tags).info.run_id
-    client.log_batch(
-        run,
-        metrics=[Metric(key, value, now, 0) for key, value in (metrics or {}).items()],
-        params=[Param(key, value) for key, value in (params or {}).items()],
-    )
-    client.update_run(run, status="FINISHED")
-    return str(run)
-
-
-def _read_comparison(run: Any) -> Comparison:
-    tags, metrics = run.data.tags, run.data.metrics
-    return Comparison(
-        model=tags[names.MODEL],
-        candidate_version=int(tags[names.CANDIDATE_VERSION]),
-        champion_version=int(tags[names.CHAMPION_VERSION]) if tags.get(names.CHAMPION_VERSION) else None,
-        verdict=tags[names.VERDICT],
-        reason=tags[names.REASON],
-        evaluated_on=tags[names.EVALUATED_ON],
-        difference=metrics.get("difference"),
-        low=metrics.get("low"),
-        high=metrics.get("high"),
-        margin=metrics.get("margin"),
-        champion_loss=metrics.get("champion_loss"),
-        candidate_loss=metrics.get("candidate_loss"),
-        rows=int(metrics.get("rows", 0)),
-        units=int(metrics.get("units", 0)),
-        run=run.info.run_id,
-    )
-
-
-# --- who and from what ---
-
-
-def _by() -> str:
-    from skyrail.steps.capture import current
-
-    capture = current()
-    if capture is None:
-        import getpass
-
-        return f"{getpass.getuser()} by hand"
-    return "/".join(capture.identity[part] for part in (names.DAG_ID, names.RUN_ID, names.TASK_ID))
-
-
-def _decision(*about: Any) -> str:
-    """Identify a decision by what it is about and, in a step, by the task that takes it (whatever the try)."""
-    return hashlib.sha256(repr((_by(), *about)).encode()).hexdigest()
-
-
-def _lineage(model: Any) -> dict[str, str]:
-    from skyrail.steps.capture import current
-
-    capture = current()
-    if capture is None:
-        return {}
-    for value, reference in capture.inputs:
-        if value is model:
-            return {names.ATTEMPT_ID: reference.attempt, names.MODEL_SHA256: reference.sha256}
-    return {names.ATTEMPT_ID: capture.identity[names.ATTEMPT_ID]}  # trained in the step that registers it
-
-
-def _run_of_attempt(client: Any, attempt: str) -> str | None:
-    """Return the MLflow run of an attempt, if the flusher has sent it by now."""
-    if not attempt:
-        return None
-    experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=1000)]
-    found = client.search_runs(experiments, f"tags.`{names.ATTEMPT_ID}` = '{attempt}'", max_results=1)
-    return found[0].info.run_id if found else None
-
-
-def _folder_sha256(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != "MLmodel":  # which holds the time
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

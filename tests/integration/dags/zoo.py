@@ -71,6 +71,37 @@ def zoo():
     def reads(data) -> int:
         return int(data["train"].x.sum()) + data["n"]
 
+    @task.step(multiple_outputs=True)
+    def parts() -> dict:
+        return {"many": list(range(10_000)), "one": 1}
+
+    @task.step
+    def reads_part(many: list[int], one: int, *more: int, limit: int = 5) -> int:
+        return len(many) + one + sum(more) + limit
+
+    @task.step
+    def arguments() -> list[dict]:
+        return [{"text": "x" * 20_000}, {"text": "y"}]
+
+    @task.step
+    def takes(text: str) -> int:
+        return len(text)
+
+    @task.step
+    def odd_error() -> None:
+        raise ValueError("bad byte \0 and half a pair \ud800")
+
+    @task.step
+    def leaves_a_child() -> None:
+        import subprocess
+
+        subprocess.Popen(["sleep", "20"])
+
+    takes.expand_kwargs(arguments())
+    split = parts()
+    reads_part(split["many"], split["one"], 3, 4, limit=6)
+    odd_error()
+    leaves_a_child()
     total(double.expand(number=numbers()))
     second_try()
     dies()

@@ -41,6 +41,9 @@ def test_behind_https_the_cookie_is_secure(server: AirflowServer):
         pytest.param("/\\evil.example", "/", id="40 what a browser reads as another host"),
         pytest.param("javascript:alert(1)", "/", id="50 a script"),
         pytest.param("%2F%2Fevil.example", "/", id="60 encoded twice"),
+        pytest.param("http:///evil.example/x", "/", id="70 what a browser mends into another host"),
+        pytest.param("http:/evil.example/x", "/", id="71 likewise"),
+        pytest.param("/\t/evil.example", "/", id="72 what a browser takes a tab out of"),
     ],
 )
 def test_a_link_leads_on_within_this_site_only(server: AirflowServer, wanted: str, location: str):
