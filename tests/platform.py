@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,9 +71,11 @@ def make_dags(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def platform() -> Iterator[Platform]:
     """The platform, ready."""
-    folder = tmp_path_factory.mktemp("platform")
+    # Not in pytest's own folder: each start of pytest closes that to all but its owner, and PostgreSQL is another user
+    # when the tests run as root.
+    folder = Path(tempfile.mkdtemp(prefix="skyrail-platform-"))
     dags = make_dags(folder / "dags")
     running = Platform(folder / "home", dags, free_port())
     running.skyrail(
@@ -80,6 +83,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     )
     yield running
     running.skyrail("down")
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
