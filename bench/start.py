@@ -151,8 +151,11 @@ def memory(home: Path) -> dict[str, float]:
     result = {}
     for process in state["processes"]:
         root = psutil.Process(process["pid"])
-        family = [root, *root.children(recursive=True)]
-        result[process["name"]] = sum(member.memory_full_info().uss for member in family) / 2**20
+        used = 0
+        for member in [root, *root.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):  # a task that ended meanwhile
+                used += member.memory_full_info().uss
+        result[process["name"]] = used / 2**20
     return result
 
 
