@@ -52,7 +52,7 @@ def home_flag(home: Home) -> str:
 
 
 def welcome(home: Home, state: State, *, foreground: bool) -> None:
-    """Print the one block that a person needs."""
+    """Print the one block that a person needs, as soon as the link works: the rest may still be starting."""
     flag = home_flag(home)
     rows = {
         "Sign in": login_link(home, state),
@@ -64,7 +64,7 @@ def welcome(home: Home, state: State, *, foreground: bool) -> None:
         "Stop": "Ctrl-C" if foreground else f"skyrail down{flag}",
     }
     say("")
-    out.print("Skyrail is ready.", style="bold green")
+    out.print("You can sign in.", style="bold green")
     for name, value in rows.items():
         out.print(f"  {name:<8}", style="bold", end="")
         # Whole and on one line: a link that a terminal wraps cannot be clicked.

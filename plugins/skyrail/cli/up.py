@@ -21,8 +21,6 @@ from skyrail.embedded.platform import AlreadyRunning, Options
 from skyrail.embedded.state import State
 from skyrail.errors import EmbeddedError
 
-READY = "Skyrail is ready."
-
 
 def up(
     home: HomeOption = None,
@@ -57,12 +55,13 @@ def _in_foreground(options: Options, *, detached: bool) -> None:
     displays: list[Display] = []
 
     def screen(state: State, names: list[str]) -> Display:
-        def ready() -> None:
+        def opened() -> None:
             # A sign-in link must not lie in a log: whoever starts it detached prints one.
-            say(READY) if detached else welcome(options.home, state, foreground=True)
+            if not detached:
+                welcome(options.home, state, foreground=True)
 
         clock = "%Y-%m-%d %H:%M:%S" if detached else "%H:%M:%S"
-        displays.append(Display(out, names, Inbox(options.home.inbox), ready, clock=clock))
+        displays.append(Display(out, names, Inbox(options.home.inbox), opened, clock=clock))
         return displays[-1]
 
     try:
@@ -99,15 +98,20 @@ def _detached(options: Options) -> None:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
+    opened = False
     with log.open(errors="replace") as written:
         written.seek(began)
         try:
             while process.poll() is None:
                 _show(written)
                 state = platform.status(home)
-                if state and state.ready and state.pid == process.pid:
-                    welcome(home, state, foreground=False)
-                    return
+                if state and state.pid == process.pid:
+                    if state.open and not opened:
+                        welcome(home, state, foreground=False)
+                        opened = True
+                    if state.ready:
+                        _show(written)
+                        return
                 time.sleep(0.2)
         except KeyboardInterrupt:
             process.terminate()
@@ -123,6 +127,6 @@ def _show(written: TextIO) -> str:
     """Print what the detached process has said since, up to its error; return that."""
     news, _, error = written.read().partition(ERROR)
     for line in news.splitlines():
-        if line and line != READY:
+        if line:
             say(line)
     return error.strip()

@@ -23,7 +23,7 @@ HIDDEN = {"mlflow-schema"}
 
 
 class Display:
-    """Show the processes of one supervisor. `welcome` prints what is to be said once everything is there."""
+    """Show the processes of one supervisor. `welcome` prints what is to be said once people can sign in."""
 
     def __init__(
         self,
@@ -68,11 +68,15 @@ class Display:
         with _while_the_terminal_lasts():
             self.console.print(f"{now} {text}".lstrip(), markup=False, highlight=False, soft_wrap=True)
 
-    def ready(self) -> None:
-        """Replace the table by what is to be said once everything is there."""
-        self.end()
+    def opened(self) -> None:
+        """Print what is to be said once people can sign in, above the table when there is one."""
         with _while_the_terminal_lasts():
             self.welcome()
+
+    def ready(self) -> None:
+        """Take the table away: everything is there."""
+        self.end()
+        self.say(f"Skyrail is ready ({time.monotonic() - self.began:.1f} s).")
 
     async def watch(self) -> None:
         """Keep the table moving, and show new messages."""

@@ -15,6 +15,9 @@ from skyrail.embedded.files import write_json
 from skyrail.embedded.home import Home
 from skyrail.errors import EmbeddedError
 
+DOOR = "api-server"
+"""The process that people sign in at."""
+
 
 @dataclass
 class Process:
@@ -40,6 +43,11 @@ class State:
     dags: str
     ready: bool = False
     processes: list[Process] = field(default_factory=list)
+
+    @property
+    def open(self) -> bool:
+        """Whether people can sign in."""
+        return any(process.name == DOOR and process.state == "ready" for process in self.processes)
 
     @property
     def url(self) -> str:

@@ -38,6 +38,9 @@ class Screen(Protocol):
     def say(self, text: str) -> None:
         """Tell anything else, in a sentence."""
 
+    def opened(self) -> None:
+        """Tell that people can sign in, while the rest still starts."""
+
     def ready(self) -> None:
         """Tell that everything is there."""
 
@@ -88,6 +91,7 @@ class Supervisor:
         work += [asyncio.ensure_future(self._migrate(spec)) for spec in self.migrations]
         extra = [
             asyncio.ensure_future(self.screen.watch()),
+            asyncio.ensure_future(self._opened()),
             asyncio.ensure_future(self._all_there()),
             asyncio.ensure_future(self._keep_logs_small()),
         ]
@@ -122,6 +126,11 @@ class Supervisor:
     async def _stop(self, name: str) -> None:
         await self.family.stop(name)
         self._mark(name, "stopped")
+
+    async def _opened(self) -> None:
+        if door := self.there.get(state.DOOR):
+            await door.wait()
+            self.screen.opened()
 
     async def _all_there(self) -> None:
         for event in self.there.values():

@@ -32,6 +32,10 @@ class Lines:
         """Print the text."""
         print(text, flush=True)
 
+    def opened(self) -> None:
+        """Print that people can sign in."""
+        print("open", flush=True)
+
     def ready(self) -> None:
         """Print that all is there."""
         print("all ready", flush=True)

@@ -39,7 +39,8 @@ def _show(tmp_path: Path, play: Show, *, terminal: bool = False) -> str:
         pytest.param(lambda d: d.changed("mlflow-schema", "ready"), "", id="12 some are of no interest"),
         pytest.param(lambda d: d.changed("scheduler", "stopped"), "scheduler has stopped.\n", id="20 what has stopped"),
         pytest.param(lambda d: d.say("[bold]x[/] " + "y" * 300), "[bold]x[/] " + "y" * 300 + "\n", id="30 lines as is"),
-        pytest.param(lambda d: d.ready(), "welcome\n", id="40 the block at the end"),
+        pytest.param(lambda d: d.opened(), "welcome\n", id="40 the block as soon as one can sign in"),
+        pytest.param(lambda d: d.ready(), "Skyrail is ready (0.0 s).\n", id="41 and when everything is there"),
     ],
 )
 def test_without_a_terminal_it_prints_plain_lines(play: Show, shown: str, tmp_path: Path) -> None:

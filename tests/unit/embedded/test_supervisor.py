@@ -121,6 +121,16 @@ def test_a_process_waits_for_what_it_needs(start: Callable[..., Platform]) -> No
     assert lines.index("first ready") < lines.index("second starting")
 
 
+def test_one_can_sign_in_while_the_rest_still_starts(start: Callable[..., Platform]) -> None:
+    platform = start(
+        {"name": "scheduler", "code": SLEEP, "needs": ["api-server"]}, {"name": "api-server", "code": SLEEP}
+    )
+    platform.until(lambda: "all ready" in platform.text)
+    lines = platform.text.splitlines()
+    assert lines.count("open") == 1
+    assert lines.index("open") < lines.index("all ready")
+
+
 def test_a_dead_process_is_named_and_started_again(start: Callable[..., Platform]) -> None:
     platform = start({"name": "server", "code": f"print('my last words', flush=True); {SLEEP}"})
     platform.until(lambda: "all ready" in platform.text and "last words" in _log(platform, "server"))
