@@ -22,6 +22,7 @@ from typing import IO, Any
 from skyrail.metrics.registry import CAPTURE_SECONDS, timing
 from skyrail.settings import TrackingSettings, airflow_home, load, spool_folder, store_url
 from skyrail.steps.artifacts.store import Reference, Store
+from skyrail.steps.options import StepOptions
 from skyrail.steps.recording import Recorder
 from skyrail.tracking import names, spool
 from skyrail.tracking.points import understand
@@ -36,7 +37,14 @@ MAX_VALUE = 500
 class Capture:
     """The record of one attempt while it runs. Used as a context manager around the step's function."""
 
-    def __init__(self, function: Callable[..., Any], identity: dict[str, str], params: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        identity: dict[str, str],
+        params: dict[str, Any],
+        options: StepOptions | None = None,
+    ) -> None:
+        self.options = options or StepOptions()
         self.settings = load(TrackingSettings)
         self.store = Store(store_url(self.settings))
         self.identity = identity
@@ -65,12 +73,25 @@ class Capture:
         """Read an input and note it."""
         value = self.store.get(reference)
         self.inputs.append((value, reference))
-        self.note({names.INPUT_PREFIX + name: _short(reference)})
+        self.note_input(name, reference)
         return value
+
+    def note_input(self, name: str, reference: Reference) -> None:
+        """Note an input that another process reads."""
+        self.note({names.INPUT_PREFIX + name: _short(reference)})
 
     def put(self, name: str, value: Any) -> Reference:
         """Write an output and note it."""
         reference = self.store.put(value, made_by=self.made_by, attempt=self.identity[names.ATTEMPT_ID])
+        return self._note_output(name, reference)
+
+    def keep(self, name: str, file: IO[bytes], *, form: str, summary: str) -> Reference:
+        """Store an output that another process wrote, and note it. `form` is the name of its format."""
+        attempt = self.identity[names.ATTEMPT_ID]
+        reference = self.store.keep(file, form=form, summary=summary, made_by=self.made_by, attempt=attempt)
+        return self._note_output(name, reference)
+
+    def _note_output(self, name: str, reference: Reference) -> Reference:
         self.note({names.OUTPUT_PREFIX + name: _short(reference)})
         if reference.format == "pickle":
             log.info("The result %s (%s) is stored as a pickle.", name, reference.summary)

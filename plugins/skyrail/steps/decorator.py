@@ -6,24 +6,37 @@
         print(json.dumps({"auc": 0.81}))   # a metric
         return model                       # kept by its content, handed on by reference
 
-Arguments, options and behaviour are those of `@task`. Whoever takes `.step` away has a DAG for Airflow as it comes.
+Arguments, options and behaviour are those of `@task`, and a step may say what it needs (`cpu`, `memory`, `gpu`, …), its
+`packages`, or its `image` and `command`. Whoever takes `.step` and these away has a DAG for Airflow as it comes.
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import inspect
-from collections.abc import Callable
-from typing import Any
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
 
+import attr
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
-from airflow.sdk.bases.decorator import TaskDecorator, task_decorator_factory
+from airflow.sdk.bases.decorator import TaskDecorator, _TaskDecorator
 from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
 
 from skyrail.errors import StepError
+from skyrail.settings import airflow_home
 from skyrail.steps.artifacts.store import Reference
+from skyrail.steps.call import Call
 from skyrail.steps.capture import Capture
+from skyrail.steps.options import StepOptions
+from skyrail.steps.translation import translate
 from skyrail.steps.values import pack, pack_elements, unpack
 from skyrail.tracking import names
+
+CUDA = "CUDA_VISIBLE_DEVICES"
 
 
 class StepOperator(_PythonDecoratedOperator):
@@ -33,18 +46,46 @@ class StepOperator(_PythonDecoratedOperator):
 
     _capture: Capture | None = None
 
+    def __init__(self, *, step_options: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        self.step_options = step_options or {}
+        super().__init__(**kwargs)
+
+    @property
+    def options(self) -> StepOptions:
+        """What the step asked for, understood."""
+        return StepOptions.from_dict(self.step_options)
+
     def execute(self, context: Any) -> Any:
         """Run the function and return what goes into the XCom."""
         params = {f"params.{name}": value for name, value in dict(context.get("params") or {}).items()}
-        capture = Capture(self.python_callable, identity(context), params)
+        capture = Capture(self.python_callable, identity(context), params, self.options)
         self._capture = capture
         try:
-            with capture:
+            with capture, _gpus(self.options):
                 self._bind(capture)
                 result = super().execute(context)
                 return self._keep(capture, result)
         finally:
             self._capture = None  # its end is written; what Airflow calls from here on changes nothing
+
+    def execute_callable(self) -> Any:
+        """Run the body: in this process, in an environment of its own, or as a program or container."""
+        run = runner(self.options)
+        if run is None:
+            return super().execute_callable()
+        assert self._capture is not None  # noqa: S101
+        with tempfile.TemporaryDirectory(prefix="skyrail-step-") as folder:
+            step = f"{self.dag_id}.{self.task_id}"
+            call = Call(
+                step,
+                self.python_callable,
+                list(self.op_args),
+                dict(self.op_kwargs),
+                self.options,
+                self._capture,
+                Path(folder),
+            )
+            return run(call)
 
     def on_kill(self) -> None:
         """Write down that the attempt is being stopped, for the case that it gets no chance to."""
@@ -63,11 +104,21 @@ class StepOperator(_PythonDecoratedOperator):
             if parameter.default is not parameter.empty and name not in KNOWN_CONTEXT_KEYS
         }
 
+        stored: list[str] = []
+        elsewhere = runner(self.options) is not None
+
+        def get(name: str, reference: Reference) -> Any:
+            stored.append(name)
+            if elsewhere:  # whatever runs the body loads it
+                capture.note_input(name, reference)
+                return reference
+            return capture.get(name, reference)
+
         def take(name: str, value: Any) -> Any:
-            read = len(capture.inputs)
-            loaded = unpack(value, name, capture.get)
+            before = len(stored)
+            loaded = unpack(value, name, get)
             params.pop(name, None)
-            if len(capture.inputs) == read and name not in KNOWN_CONTEXT_KEYS:
+            if len(stored) == before and name not in KNOWN_CONTEXT_KEYS:
                 params[name] = loaded
             return loaded
 
@@ -103,6 +154,7 @@ def identity(context: Any) -> dict[str, str]:
     """Return who an attempt is, in the record's tags."""
     ti = context["ti"]
     logical_date = context.get("logical_date")
+    bundle = getattr(ti, "bundle_instance", None)
     return {
         names.ATTEMPT_ID: str(ti.id),
         names.DAG_ID: ti.dag_id,
@@ -111,7 +163,60 @@ def identity(context: Any) -> dict[str, str]:
         names.MAP_INDEX: str(-1 if ti.map_index is None else ti.map_index),
         names.TRY_NUMBER: str(ti.try_number),
         names.LOGICAL_DATE: logical_date.isoformat() if logical_date else "",
+        **({names.BUNDLE_NAME: bundle.name, names.BUNDLE_VERSION: bundle.version or ""} if bundle else {}),
     }
+
+
+def runner(options: StepOptions) -> Callable[[Call], Any] | None:
+    """Return what runs the body of a step with these options; None when the task's own process does."""
+    if options.image or options.command:
+        from skyrail.steps.containers.runner import run as run_container
+
+        return run_container
+    if options.packages:
+        from skyrail.steps.environments.runner import run as run_in_environment
+
+        return run_in_environment
+    return None
+
+
+@contextlib.contextmanager
+def _gpus(options: StepOptions) -> Iterator[None]:
+    """Let the step see the GPUs it asked for, and no others. In a pod the cluster has seen to that."""
+    if options.target not in ("local", "celery"):
+        yield
+        return
+    from skyrail.steps.resources.gpus import lease
+
+    before = os.environ.get(CUDA)
+    with lease(options.gpus, airflow_home() / "gpus") as devices:
+        os.environ[CUDA] = ",".join(devices)
+        try:
+            yield
+        finally:
+            os.environ.pop(CUDA) if before is None else os.environ.update({CUDA: before})
+
+
+@attr.define(slots=False)
+class StepDecorator(_TaskDecorator[Any, Any, StepOperator]):
+    """A function that becomes a step when it is called or expanded: what it needs is translated then.
+
+    Not before, so that `.override(gpu=1)` counts; and not in the operator, which is not made for a mapped step.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Make a task."""
+        return super(StepDecorator, self._translated()).__call__(*args, **kwargs)
+
+    def _expand(self, expand_input: Any, *, strict: bool) -> Any:
+        return super(StepDecorator, self._translated())._expand(expand_input, strict=strict)
+
+    def _translated(self) -> StepDecorator:
+        # Not by `override`: the marks of a setup, a teardown or a DAG's result are plain attributes, and stay.
+        translated = copy.copy(self)
+        translated.kwargs, forced_outputs = translate(self.function, self.kwargs)
+        translated.multiple_outputs = self.multiple_outputs or forced_outputs
+        return translated
 
 
 def step_task(
@@ -122,13 +227,21 @@ def step_task(
     Args:
         python_callable: the function.
         multiple_outputs: unroll a returned dict into one XCom a key, as for `@task`.
-        kwargs: any argument of Airflow's operators.
+        kwargs: what the step needs, see `translation.STEP_ARGUMENTS`, and any argument of Airflow's operators.
     """
     # A frame's text in the log helps nobody, and the record has the result.
     kwargs.setdefault("show_return_value_in_logs", False)
-    return task_decorator_factory(
-        python_callable=python_callable,
-        multiple_outputs=multiple_outputs,
-        decorated_operator_class=StepOperator,
-        **kwargs,
-    )
+    outputs: Any = attr.NOTHING if multiple_outputs is None else multiple_outputs  # NOTHING: from the annotation
+
+    def decorate(function: Callable[..., Any]) -> StepDecorator:
+        return StepDecorator(
+            function=function, multiple_outputs=outputs, operator_class=StepOperator, kwargs=dict(kwargs)
+        )
+
+    if python_callable is None:
+        return cast("TaskDecorator", decorate)
+    if not callable(python_callable):
+        raise StepError(
+            "@task.step takes its options by name.", fix='Write @task.step(cpu=2, memory="4Gi"), for example.'
+        )
+    return cast("TaskDecorator", decorate(python_callable))

@@ -18,6 +18,8 @@ def pack(value: Any, put: Callable[[Any], Reference], *, inline_bytes: int) -> A
         put: writes a value to the artifact store.
         inline_bytes: up to this size in JSON, a plain value stays itself.
     """
+    if isinstance(value, Reference):  # a runner has stored it already
+        return value.to_xcom()
     if is_plain(value):
         return value if _json_bytes(value) <= inline_bytes else put(value).to_xcom()
     if type(value) in (list, tuple, dict) and value:

@@ -31,9 +31,38 @@ DIRTY = "skyrail.dirty"  # "true" when tracked or untracked files differed from 
 SOURCE_SHA256 = "skyrail.source_sha256"
 ENVIRONMENT_SHA256 = "skyrail.environment_sha256"
 PYTHON = "skyrail.python"
+VERSION = "skyrail.version"  # one key over the four below: equal keys, equal attempts
+VERSION_CODE = "skyrail.version.code"
+VERSION_ENVIRONMENT = "skyrail.version.environment"
+VERSION_PARAMETERS = "skyrail.version.parameters"
+VERSION_DATA = "skyrail.version.data"
+VERSION_PARTS = (VERSION_CODE, VERSION_ENVIRONMENT, VERSION_PARAMETERS, VERSION_DATA)
+VERSION_RESULTS = "skyrail.version.results"  # the fifth part: outputs and the last value of each metric
+PATCH_SHA256 = "skyrail.patch_sha256"  # of what differed from the commit; the artifact skyrail/changes.patch has it
+BUNDLE_NAME = "skyrail.bundle_name"  # Airflow's DAG bundle, and its version when it has some
+BUNDLE_VERSION = "skyrail.bundle_version"
+LOCK_SHA256 = "skyrail.lock_sha256"  # of the lock of the step's own environment, if it has one
+COMMAND = "skyrail.command"  # the program that runs instead of the function's body, as JSON
+IMAGE = "skyrail.image"  # the image it ran in, by digest where that is known
+PLATFORM = "skyrail.platform"
+READS = "skyrail.reads"  # ids of the attempts whose results it read, separated by commas
 INPUT_PREFIX = "skyrail.input."  # + argument name: the reference of the stored object, as JSON
 OUTPUT_PREFIX = "skyrail.output."  # + result name ("return_value"): likewise
 VALUE_PREFIX = "skyrail.value."  # + name: the last value, not a number, that a metric line gave, as JSON
+VALUE_FILE_PREFIX = "skyrail.value_file."  # + name: the artifact that has it, when it is too long for a tag
+
+# Files of the run, among its artifacts.
+FILES = "skyrail"
+SOURCE_FILE, PATCH_FILE, ENVIRONMENT_FILE = "source.py", "changes.patch", "environment.txt"
+VALUES_FOLDER = "values"
+
+# Its place, and what it used there.
+RESOURCE_CLASS = "skyrail.class"
+NEEDS = "skyrail.needs"  # what the step asked for, as JSON
+PEAK_MEMORY = "skyrail.peak_memory_bytes"
+PEAK_MEMORY_OF = "skyrail.peak_memory_of"  # what was measured: "cgroup" or "largest process"
+CPU_SECONDS = "skyrail.cpu_seconds"
+GPU_SECONDS = "skyrail.gpu_seconds"  # GPUs held, times the seconds they were held
 
 # Its end.
 ENDED = "skyrail.ended"

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from skyrail.errors import ArtifactError
-from skyrail.steps.artifacts.formats import BY_NAME, FORMATS, Pickle
+from skyrail.steps.artifacts.formats import BY_NAME, FORMATS, Format, Pickle
 
 MARK = "skyrail.artifact"
 """The only key of an XCom value that is a reference."""
@@ -63,25 +63,21 @@ class Store:
         Raises:
             ArtifactError: the value cannot be written by any format, or the store cannot be reached or is full.
         """
-        form = next(form for form in FORMATS if form.accepts(value))
         with tempfile.TemporaryFile() as file:
-            try:
-                form.write(value, file)
-            except OSError:
-                raise
-            except Exception as error:
-                if isinstance(form, Pickle):
-                    raise _cannot_store(value, error) from error
-                form = BY_NAME["pickle"]
-                file.seek(0)
-                file.truncate()
-                _pickle(value, file)
-            size = file.tell()
-            file.seek(0)
-            sha256 = _digest(file)
-            file.seek(0)
-            path = self._put_blob(file, sha256)
-        return Reference(path, sha256, size, form.name, form.summary(value), made_by, attempt)
+            form = write_value(value, file)
+            return self.keep(file, form=form.name, summary=form.summary(value), made_by=made_by, attempt=attempt)
+
+    def keep(self, file: IO[bytes], *, form: str, summary: str, made_by: str, attempt: str) -> Reference:
+        """Store what a file holds, from its beginning, and return its reference.
+
+        Raises:
+            ArtifactError: the store cannot be reached or is full.
+        """
+        file.seek(0)
+        sha256 = _digest(file)
+        size = file.tell()
+        file.seek(0)
+        return Reference(self._put_blob(file, sha256), sha256, size, form, summary, made_by, attempt)
 
     def get(self, reference: Reference) -> Any:
         """Read the value of a reference.
@@ -89,41 +85,41 @@ class Store:
         Raises:
             ArtifactError: the blob is gone, was changed, or cannot be read.
         """
+        with tempfile.TemporaryFile() as file:
+            self.fetch(reference, file)
+            return read_value(reference, file)
+
+    def fetch(self, reference: Reference, file: IO[bytes]) -> None:
+        """Copy the blob of a reference into an empty file, and check that it is what was written.
+
+        Raises:
+            ArtifactError: the blob is gone, was changed, or cannot be reached.
+        """
         import fsspec
 
         made = f"made by {reference.made_by}"
-        with tempfile.TemporaryFile() as file:
-            try:
-                with fsspec.open(reference.uri, "rb") as blob:
-                    digest = hashlib.sha256()
-                    while chunk := blob.read(CHUNK):
-                        digest.update(chunk)
-                        file.write(chunk)
-            except FileNotFoundError:
-                raise ArtifactError(
-                    f"The stored result {reference.uri}, {made}, is gone.",
-                    fix="Clear that task so that it is made again.",
-                ) from None
-            except Exception as error:
-                raise ArtifactError(
-                    f"The stored result {reference.uri}, {made}, cannot be read: {error}",
-                    fix="Check that this worker reaches [skyrail_tracking] store and may read there.",
-                ) from error
-            if digest.hexdigest() != reference.sha256:
-                raise ArtifactError(
-                    f"The stored result {reference.uri}, {made}, is not what was written there: its SHA-256 is "
-                    f"{digest.hexdigest()} instead of {reference.sha256}.",
-                    fix="Clear that task so that it is made again, and find out who writes to the store.",
-                )
-            file.seek(0)
-            try:
-                return BY_NAME[reference.format].read(file)
-            except Exception as error:
-                raise ArtifactError(
-                    f"The stored result {reference.uri}, {made}, cannot be loaded here: "
-                    f"{type(error).__name__}: {error}",
-                    fix="This step's environment needs the packages that the one which made it had.",
-                ) from error
+        digest = hashlib.sha256()
+        try:
+            with fsspec.open(reference.uri, "rb") as blob:
+                while chunk := blob.read(CHUNK):
+                    digest.update(chunk)
+                    file.write(chunk)
+        except FileNotFoundError:
+            raise ArtifactError(
+                f"The stored result {reference.uri}, {made}, is gone.",
+                fix="Clear that task so that it is made again.",
+            ) from None
+        except Exception as error:
+            raise ArtifactError(
+                f"The stored result {reference.uri}, {made}, cannot be read: {error}",
+                fix="Check that this worker reaches [skyrail_tracking] store and may read there.",
+            ) from error
+        if digest.hexdigest() != reference.sha256:
+            raise ArtifactError(
+                f"The stored result {reference.uri}, {made}, is not what was written there: its SHA-256 is "
+                f"{digest.hexdigest()} instead of {reference.sha256}.",
+                fix="Clear that task so that it is made again, and find out who writes to the store.",
+            )
 
     def _put_blob(self, file: IO[bytes], sha256: str) -> str:
         import fsspec
@@ -148,11 +144,45 @@ class Store:
         return path
 
 
-def _pickle(value: Any, file: IO[bytes]) -> None:
+def write_value(value: Any, file: IO[bytes]) -> Format:
+    """Write a value into an empty file by the first format that takes it, and return that.
+
+    Raises:
+        ArtifactError: no format can write it.
+    """
+    form = next(form for form in FORMATS if form.accepts(value))
     try:
-        Pickle().write(value, file)
+        form.write(value, file)
+    except OSError:
+        raise
     except Exception as error:
-        raise _cannot_store(value, error) from error
+        if isinstance(form, Pickle):
+            raise _cannot_store(value, error) from error
+        form = BY_NAME["pickle"]
+        file.seek(0)
+        file.truncate()
+        try:
+            form.write(value, file)
+        except Exception as worse:
+            raise _cannot_store(value, worse) from worse
+    return form
+
+
+def read_value(reference: Reference, file: IO[bytes]) -> Any:
+    """Return the value that the fetched file of a reference holds.
+
+    Raises:
+        ArtifactError: it cannot be loaded in this interpreter.
+    """
+    file.seek(0)
+    try:
+        return BY_NAME[reference.format].read(file)
+    except Exception as error:
+        raise ArtifactError(
+            f"The stored result {reference.uri}, made by {reference.made_by}, cannot be loaded here: "
+            f"{type(error).__name__}: {error}",
+            fix="This step's environment needs the packages that the one which made it had.",
+        ) from error
 
 
 def _cannot_store(value: Any, error: Exception) -> ArtifactError:
