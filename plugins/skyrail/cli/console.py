@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import re
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from skyrail.embedded.home import Home
 from skyrail.embedded.state import State
@@ -27,16 +33,35 @@ HomeOption = Annotated[
 
 
 def say(text: str) -> None:
-    """Print a line as it is."""
-    out.print(text, markup=False, soft_wrap=True)
+    """Print a line as it is, commands so that they can be copied."""
+    out.print(as_typed(text), markup=False, soft_wrap=True)
+
+
+@functools.cache
+def program() -> str:
+    """Return what a person here types for `skyrail`: the name when the shell finds it, else its path."""
+    own = Path(sys.executable).with_name("skyrail")
+    found = shutil.which("skyrail")
+    if found and Path(found).absolute() == own:
+        return "skyrail"
+    near = os.path.relpath(own)
+    return shlex.quote(str(own) if near.startswith(os.pardir) else near)
+
+
+def as_typed(text: str) -> str:
+    """Return a text in which each command of ours can be copied into this shell."""
+    return _COMMAND.sub(lambda _: program(), text)
+
+
+_COMMAND = re.compile(r"(?<![\w/.`-])skyrail(?= (?:up|down|login|status|explain|lock|env)\b)")
 
 
 def show_error(error: SkyrailError) -> None:
     """Print what went wrong and what to do next."""
     err.print(ERROR, style="bold red", end=" ")
-    err.print(error.message, markup=False, soft_wrap=True)
+    err.print(as_typed(error.message), markup=False, soft_wrap=True)
     if error.fix:
-        err.print(error.fix, markup=False, soft_wrap=True)
+        err.print(as_typed(error.fix), markup=False, soft_wrap=True)
 
 
 def login_link(home: Home, state: State) -> str:
@@ -66,7 +91,7 @@ def welcome(home: Home, state: State, *, foreground: bool) -> None:
     say("")
     out.print("You can sign in.", style="bold green")
     for name, value in rows.items():
-        out.print(f"  {name:<8}", style="bold", end="")
-        # Whole and on one line: a link that a terminal wraps cannot be clicked.
-        say(value)
+        # In one print, or a table that is being redrawn wipes the first half. Whole and on one line: a link that a
+        # terminal wraps cannot be clicked.
+        out.print(Text.assemble((f"  {name:<8}", "bold"), as_typed(value)), soft_wrap=True)
     say("")

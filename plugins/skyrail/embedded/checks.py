@@ -67,8 +67,14 @@ def _folder(home: Home) -> None:
     if not os.access(nearest, os.W_OK | os.X_OK) or os.statvfs(nearest).f_flag & os.ST_RDONLY:
         raise EmbeddedError(
             f"{home.path} cannot be written: {nearest} is read-only for {_user(os.geteuid())}.",
-            fix=f"Make it writable (chmod u+rwx {nearest}), or choose another folder: skyrail up --home FOLDER",
+            fix=f"{_how_to_open(nearest)}, or choose another folder: skyrail up --home FOLDER",
         )
+
+
+def _how_to_open(folder: Path) -> str:
+    if folder.stat().st_uid == os.geteuid():
+        return f"Make it writable (chmod u+rwx {folder})"
+    return f"Ask its owner, {state.owner(folder)}, to let you write there"
 
 
 def _space(home: Home, least_free: int) -> None:

@@ -23,7 +23,10 @@ HIDDEN = {"mlflow-schema"}
 
 
 class Display:
-    """Show the processes of one supervisor. `welcome` prints what is to be said once people can sign in."""
+    """Show the processes of one supervisor.
+
+    `welcome` prints what is to be said once people can sign in; `base` is where links of messages begin.
+    """
 
     def __init__(
         self,
@@ -32,9 +35,11 @@ class Display:
         inbox: Inbox,
         welcome: Callable[[], None],
         *,
+        base: str = "",
         clock: str = "%H:%M:%S",
     ) -> None:
         self.console = console
+        self.base = base
         self.clock = clock
         self.inbox = inbox
         self.welcome = welcome
@@ -86,7 +91,7 @@ class Display:
         while True:
             self.refresh()
             for message in self.inbox.new():
-                self.say(_as_text(message))
+                self.say(_as_text(message, self.base))
             await asyncio.sleep(0.1 if self.live and self.live.is_started else 1.0)
 
     def refresh(self) -> None:
@@ -115,8 +120,9 @@ class Display:
         return table
 
 
-def _as_text(message: Message) -> str:
-    lines = [f"[{message.severity}] {message.title}", *message.message.splitlines(), message.link]
+def _as_text(message: Message, base: str) -> str:
+    link = base + message.link if message.link.startswith("/") else message.link
+    lines = [f"[{message.severity}] {message.title}", *message.message.splitlines(), link]
     return "\n  ".join(line for line in lines if line)
 
 

@@ -56,7 +56,7 @@ def holder(port: int) -> str:
             process = psutil.Process(connection.pid)
             with process.oneshot(), contextlib.suppress(psutil.AccessDenied):
                 command = " ".join(process.cmdline()) or process.name()
-                return f"process {process.pid} ({command[:100]})"
+                return f"process {process.pid} ({command[:100].strip()})"
             return f"process {connection.pid}"
     return "a process of another user"
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
+import pwd
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -98,6 +100,18 @@ def alive(pid: int, create_time: float) -> psutil.Process | None:
         return None
 
 
+def owner(path: Path) -> str:
+    """Return the name of the user whom a path belongs to, or the nearest folder above it that can be looked at."""
+    for part in (path, *path.parents):
+        with contextlib.suppress(OSError):
+            uid = part.stat().st_uid
+            try:
+                return pwd.getpwuid(uid).pw_name
+            except KeyError:
+                return f"user {uid}"
+    return "somebody else"
+
+
 class Lock:
     """The lock of a home, held by the running supervisor until it ends, however it ends."""
 
@@ -125,9 +139,16 @@ class Lock:
 
 def running(home: Home) -> bool:
     """Return whether a supervisor holds this home now."""
-    if not home.lock.exists():
+    try:
+        lock = home.lock.open()
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    with home.lock.open() as file:
+    except PermissionError:
+        raise EmbeddedError(
+            f"{home.path} cannot be read by you: it belongs to {owner(home.path)}.",
+            fix="Run this as its owner, or name a state folder of your own: skyrail up --home FOLDER",
+        ) from None
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -73,6 +73,8 @@ class Supervisor:
         self.family = Family(home)
         self.there = {name: asyncio.Event() for name in [*self.specs, *(spec.name for spec in migrations)]}
         self.stopping = asyncio.Event()
+        self.silent = False
+        """Whether it was said already that the note cannot be written."""
 
     def run(self) -> None:
         """Run until a signal stops everything.
@@ -121,7 +123,7 @@ class Supervisor:
             await asyncio.gather(*(self._stop(name) for name in group if name in self.family.members))
         self.family.end_orphans()
         self.note.ready = False
-        state.write(self.home, self.note)
+        self._write_note()
 
     async def _stop(self, name: str) -> None:
         await self.family.stop(name)
@@ -136,7 +138,7 @@ class Supervisor:
         for event in self.there.values():
             await event.wait()
         self.note.ready = True
-        state.write(self.home, self.note)
+        self._write_note()
         self.screen.ready()
 
     async def _keep_logs_small(self) -> None:
@@ -150,8 +152,21 @@ class Supervisor:
     def _mark(self, name: str, status: str) -> None:
         if record := self.records.get(name):
             record.state = status
-            state.write(self.home, self.note)
+            self._write_note()
         self.screen.changed(name, status)
+
+    def _write_note(self) -> None:
+        try:
+            state.write(self.home, self.note)
+        except OSError as error:  # a full disk must not end what still runs, nor keep it from being stopped in order
+            if not self.silent:
+                self.screen.say(
+                    f"{self.home.state} cannot be written ({error.strerror}): `skyrail status` shows old news. "
+                    "Make room on the disk: Airflow and its database need some too."
+                )
+            self.silent = True
+        else:
+            self.silent = False
 
     def _start(self, spec: ProcessSpec) -> subprocess.Popen[bytes]:
         process = self.family.start(spec)

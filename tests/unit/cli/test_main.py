@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -10,12 +11,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.live import Live
+
+from skyrail.cli import console
+from skyrail.embedded.home import Home
+from skyrail.embedded.state import State
 
 COMMANDS = ("up", "down", "status", "login")
 
 
 def _run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "SKYRAIL_HOME"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     return subprocess.run(
         [sys.executable, "-m", "skyrail.cli", *arguments],
         capture_output=True,
@@ -39,6 +47,25 @@ def test_the_command_line_loads_neither_airflow_nor_mlflow(tmp_path: Path) -> No
     code = f"import sys; from skyrail.cli import main; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert result.stdout == "[]\n"
+
+
+def test_a_command_that_the_shell_does_not_find_is_named_by_its_path(tmp_path: Path) -> None:
+    """After `make up` it is in .venv/bin, and whoever copies the line is not told that there is no such command."""
+    result = _run("login", cwd=tmp_path, PATH=os.defpath)
+    command = result.stderr.rpartition("Start it: ")[2].removesuffix(" up\n")
+    assert (tmp_path / command).samefile(Path(sys.executable).with_name("skyrail"))
+
+
+def test_the_sign_in_block_stays_whole_while_a_table_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None)
+    monkeypatch.setattr(console, "out", terminal)
+    home = Home(tmp_path / "home")
+    home.create()
+    with Live("a table", console=terminal, auto_refresh=False, transient=True) as live:
+        live.refresh()
+        console.welcome(home, State(1, 0.0, "0", 8080, 5000, str(tmp_path)), foreground=True)
+    assert "  Sign in http://127.0.0.1:8080/auth/link?token=" in terminal.file.getvalue()
+    assert "  Stop    Ctrl-C" in terminal.file.getvalue()
 
 
 @pytest.mark.parametrize(

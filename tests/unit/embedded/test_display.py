@@ -16,11 +16,11 @@ from skyrail.embedded.inbox import Inbox
 Show = Callable[[Display], object]
 
 
-def _show(tmp_path: Path, play: Show, *, terminal: bool = False) -> str:
+def _show(tmp_path: Path, play: Show, *, terminal: bool = False, base: str = "") -> str:
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=200, highlight=False, color_system=None)
     names = ["postgres", "airflow-schema", "mlflow-schema", "scheduler"]
-    display = Display(console, names, Inbox(tmp_path / "inbox"), lambda: console.print("welcome"), clock="")
+    display = Display(console, names, Inbox(tmp_path / "inbox"), lambda: console.print("welcome"), base=base, clock="")
     play(display)
     display.end()
     return output.getvalue()
@@ -62,9 +62,16 @@ def test_on_a_terminal_it_shows_all_processes_at_once(tmp_path: Path) -> None:
     assert "scheduler" in frame
 
 
-def test_new_messages_appear(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        pytest.param("http://x", "http://x", id="00 an address"),
+        pytest.param("/skyrail/models/m", "http://here/skyrail/models/m", id="10 a page of ours can be clicked"),
+    ],
+)
+def test_new_messages_appear(link: str, shown: str, tmp_path: Path) -> None:
     def play(display: Display) -> None:
-        line = '{"severity": "warning", "title": "Not promoted", "message": "It is worse.", "link": "http://x"}\n'
+        line = f'{{"severity": "warning", "title": "Not promoted", "message": "It is worse.", "link": "{link}"}}\n'
         (tmp_path / "inbox").write_text(line)
 
         async def watch_for_a_moment() -> None:
@@ -75,7 +82,7 @@ def test_new_messages_appear(tmp_path: Path) -> None:
 
         asyncio.run(watch_for_a_moment())
 
-    assert _show(tmp_path, play) == "[warning] Not promoted\n  It is worse.\n  http://x\n"
+    assert _show(tmp_path, play, base="http://here") == f"[warning] Not promoted\n  It is worse.\n  {shown}\n"
 
 
 def test_a_terminal_that_was_closed_does_not_stop_the_stopping(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from skyrail.embedded import platform, state
 from skyrail.embedded.home import Home
+from skyrail.errors import EmbeddedError
 
 
 @pytest.fixture
@@ -63,6 +64,21 @@ def test_a_home_runs_while_its_lock_is_held_and_its_supervisor_lives(home: Home)
     assert not state.Lock(home.lock).acquire(), "two supervisors on one home"
     lock.release()
     assert platform.status(home) is None
+
+
+def test_somebody_elses_home_is_refused_with_its_owner(home: Home, tmp_path: Path) -> None:
+    home.lock.touch()
+    tmp_path.chmod(0o000)
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(EmbeddedError, match="cannot be read by you: it belongs to ") as refusal:
+            state.running(home)
+    finally:
+        os.seteuid(before)
+        tmp_path.chmod(0o700)
+    assert "--home FOLDER" in refusal.value.fix
 
 
 def test_the_lock_goes_with_its_process(home: Home) -> None:
