@@ -25,8 +25,9 @@ class SkyrailListenerPlugin(AirflowPlugin):
     def listeners(self) -> list[Any]:  # type: ignore[override]
         """Return the listener modules."""
         from skyrail.steps import preload
+        from skyrail.steps.resources import pool
 
-        return [preload]
+        return [preload, pool]
 
 
 class SkyrailUIPlugin(AirflowPlugin):
@@ -36,7 +37,7 @@ class SkyrailUIPlugin(AirflowPlugin):
 
     @property
     def external_views(self) -> list[Any]:  # type: ignore[override]
-        """Return the one entry in Airflow's navigation."""
+        """Return the entry in Airflow's navigation, and the tabs on a DAG run and on a task instance."""
         # Addresses are relative to the <base> of Airflow's page, so that a deployment below a sub-path works.
         return [
             {
@@ -46,7 +47,21 @@ class SkyrailUIPlugin(AirflowPlugin):
                 "destination": "nav",
                 "nav_top_level": True,  # stays in sight when other plugins add pages
                 "icon": "skyrail/static/rail.svg",
-            }
+            },
+            {
+                "name": "Runs",
+                "href": "skyrail/runs?dag_id={DAG_ID}&run_id={RUN_ID}",
+                "url_route": "skyrail-dag-run",
+                "destination": "dag_run",
+                "icon": "skyrail/static/rail.svg",
+            },
+            {
+                "name": "Record",
+                "href": "skyrail/attempts?dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}",
+                "url_route": "skyrail-task-instance",
+                "destination": "task_instance",
+                "icon": "skyrail/static/rail.svg",
+            },
         ]
 
     @property

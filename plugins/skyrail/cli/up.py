@@ -20,6 +20,7 @@ from skyrail.embedded.inbox import Inbox
 from skyrail.embedded.platform import AlreadyRunning, Options
 from skyrail.embedded.state import State
 from skyrail.errors import EmbeddedError
+from skyrail.steps.resources.embedded import measured_options
 
 
 def up(
@@ -32,13 +33,16 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when everything runs, and leave it running.")
     ] = False,
+    cpu_ok: Annotated[
+        bool, typer.Option("--cpu-ok", help="Let steps that ask for a GPU go on without one where there is none.")
+    ] = False,
     detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
 ) -> None:
     """Start the whole platform on this machine: Airflow, MLflow and PostgreSQL.
 
     Ctrl-C stops everything; the data stays in the state folder. If it runs already, the command says so and succeeds.
     """
-    options = Options(Home.locate(home), dags, port, mlflow_port)
+    options = Options(Home.locate(home), dags, port, mlflow_port, measured_options(cpu_ok=cpu_ok))
     try:
         if detach:
             _detached(options)
@@ -61,7 +65,7 @@ def _in_foreground(options: Options, *, detached: bool) -> None:
                 welcome(options.home, state, foreground=True)
 
         clock = "%Y-%m-%d %H:%M:%S" if detached else "%H:%M:%S"
-        displays.append(Display(out, names, Inbox(options.home.inbox), opened, clock=clock))
+        displays.append(Display(out, names, Inbox(options.home.inbox), opened, base=state.url, clock=clock))
         return displays[-1]
 
     try:
@@ -90,6 +94,7 @@ def _detached(options: Options) -> None:
     ]
     for flag, value in (("--port", options.port), ("--mlflow-port", options.mlflow_port)):
         command += [flag, str(value)] if value else []
+    command += ["--cpu-ok"] if options.resources.get("cpu_ok") else []
     log = home.log("supervisor")
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     keep_small(log)

@@ -21,9 +21,19 @@ def parallelism(cpus: int) -> int:
 
 
 def airflow_environment(
-    home: Home, port: int, mlflow_port: int, secrets: Secrets, cpus: int, dags: Path, config: Path
+    home: Home,
+    port: int,
+    mlflow_port: int,
+    secrets: Secrets,
+    cpus: int,
+    dags: Path,
+    config: Path,
+    resources: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Return the variables that every Airflow process and the flusher need."""
+    """Return the variables that every Airflow process and the flusher need.
+
+    `resources` are options of the section `skyrail_resources`: what steps share on this machine.
+    """
     url = f"http://127.0.0.1:{port}"
     mlflow = f"http://127.0.0.1:{mlflow_port}"
     bundles = [
@@ -60,6 +70,7 @@ def airflow_environment(
         ("skyrail_tracking", "store"): str(home.store),
         ("skyrail_auth", "login_links"): str(home.login),
         ("skyrail_notifications", "inbox"): str(home.inbox),
+        **{("skyrail_resources", name): value for name, value in (resources or {}).items()},
     }
     return {
         "AIRFLOW_HOME": str(home.airflow),

@@ -6,8 +6,8 @@ import errno
 import os
 import shlex
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -31,6 +31,8 @@ class Options:
     dags: Path = Path("dags")
     port: int | None = None
     mlflow_port: int | None = None
+    resources: Mapping[str, str] = field(default_factory=dict)
+    """Options of the section `skyrail_resources`: what steps share on this machine."""
 
 
 class AlreadyRunning(EmbeddedError):  # noqa: N818
@@ -76,7 +78,14 @@ def up(options: Options, say: Callable[[str], None], screen: Callable[[state.Sta
         keys = secrets.ensure(home)
         _prepare_postgres(home, keys, lent, say)
         variables = environment.airflow_environment(
-            home, note.port, note.mlflow_port, keys, os.cpu_count() or 1, dags, config_folder()
+            home,
+            note.port,
+            note.mlflow_port,
+            keys,
+            os.cpu_count() or 1,
+            dags,
+            config_folder(),
+            options.resources,
         )
         specs = processes.specs(home, note.port, note.mlflow_port, keys, lent, variables)
         migrations = [processes.migration(variables), processes.mlflow_migration(home, keys)]
@@ -122,10 +131,18 @@ def choose_ports(options: Options) -> tuple[int, int]:
     command = "skyrail up"
     if options.home != Home.locate():
         command += f" --home {shlex.quote(str(options.home.path))}"
+    if options.dags != Options.dags:
+        command += f" --dags {shlex.quote(str(options.dags))}"
+    flags = {"--port": options.port, "--mlflow-port": options.mlflow_port}
+
+    def with_others(option: str) -> str:
+        others = [f"{flag} {value}" for flag, value in flags.items() if value is not None and flag != option]
+        return " ".join([command, *others])
+
     port = PORT if options.port is None else options.port
-    ports.require(port, "--port", command)
+    ports.require(port, "--port", with_others("--port"))
     if options.mlflow_port is not None:
-        ports.require(options.mlflow_port, "--mlflow-port", command)
+        ports.require(options.mlflow_port, "--mlflow-port", with_others("--mlflow-port"))
         return port, options.mlflow_port
     taken = port == MLFLOW_PORT or not ports.is_free(MLFLOW_PORT)
     return port, ports.free_port(MLFLOW_PORT, avoid=frozenset({port})) if taken else MLFLOW_PORT

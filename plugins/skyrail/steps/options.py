@@ -34,8 +34,9 @@ class StepOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what differs from the defaults, as plain JSON values."""
-        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        return {name: value for name, value in plain.items() if value}
+        ours, usual = asdict(self), asdict(StepOptions())
+        differing = {name: value for name, value in ours.items() if value != usual[name]}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in differing.items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> StepOptions:

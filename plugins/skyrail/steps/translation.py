@@ -39,15 +39,13 @@ def translate(function: Callable[..., Any], kwargs: dict[str, Any]) -> tuple[dic
     own = {name: kwargs[name] for name in STEP_ARGUMENTS if kwargs.get(name) is not None}
     rest = {name: value for name, value in kwargs.items() if name not in STEP_ARGUMENTS}
     _refuse_misspelt(step, rest)
-    if not own:
-        return rest, False
     packages = _packages(step, own.get("packages"))
-    image, command = _program(step, own, function)
-    if packages and (image or command):
+    if packages and (brings := next((name for name in ("image", "command") if name in own), "")):
         raise StepError(
-            f"Step {step!r} has packages= beside {'image=' if image else 'command='}.",
+            f"Step {step!r} has packages= beside {brings}=.",
             fix="An image or a program brings its own packages: take packages= away.",
         )
+    image, command = _program(step, own, function)
     if packages:
         from skyrail.steps.environments.lock import check
 
@@ -62,6 +60,7 @@ def translate(function: Callable[..., Any], kwargs: dict[str, Any]) -> tuple[dic
             )
         rest["execution_timeout"] = duration(step, own["timeout"])
 
+    from skyrail.steps.resources.authors import combine
     from skyrail.steps.resources.needs import Needs
     from skyrail.steps.resources.placement import place
 
@@ -69,15 +68,13 @@ def translate(function: Callable[..., Any], kwargs: dict[str, Any]) -> tuple[dic
     grow = bool(own.get("grow_on_oom", False))
     identity = str(own.get("identity", ""))
     placement = place(step, needs, identity=identity or None, image=image or None, grow_on_oom=grow)
-    placed = {name: value for name, value in placement.kwargs.items() if name not in _said(rest)}
-    if placed.get("pool_slots") and "pool" not in placed:
-        del placed["pool_slots"]  # slots of another pool are the author's to count
+    placed, more = combine(step, placement, _said(rest))
     options = StepOptions(
         needs=needs.to_dict(),
         target=placement.target,
         resource_class=placement.resource_class.name,
         gpus=placement.gpus,
-        notices=placement.notices,
+        notices=(*placement.notices, *more),
         packages=packages,
         image=image,
         command=command,
@@ -130,11 +127,11 @@ def _program(step: str, own: dict[str, Any], function: Callable[..., Any]) -> tu
     return check(step, image=own.get("image"), command=own.get("command"), function=function)
 
 
-def _said(kwargs: dict[str, Any]) -> set[str]:
+def _said(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments that the author gave a value, on the step or as a default of its DAG."""
     dag = kwargs.get("dag") or DagContext.get_current()
     defaults = {**(dag.default_args if dag else {}), **(kwargs.get("default_args") or {})}
-    return {name for name, value in {**defaults, **kwargs}.items() if value is not None}
+    return {name: value for name, value in {**defaults, **kwargs}.items() if value is not None}
 
 
 def _refuse_misspelt(step: str, kwargs: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""Manifests for Kubernetes, from plain values. Nothing here imports Airflow or a client of Kubernetes."""
