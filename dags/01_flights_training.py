@@ -73,7 +73,7 @@ def flights_training():
         print(json.dumps({"rows": len(rows), "late_share": float(rows.late.mean()) if len(rows) else None}))
         return rows
 
-    @task.step
+    @task.step(cpu=1, memory="1Gi")
     def train(rows, learning_rate: float = 0.1, max_iter: int = 100):
         from sklearn.compose import make_column_transformer
         from sklearn.ensemble import HistGradientBoostingClassifier

@@ -35,9 +35,7 @@ SETTINGS = [
         "on_failure_callback": SkyrailNotifier("{{ ti.dag_id }}.{{ ti.task_id }} failed", link="{{ ti.log_url }}"),
     },
     params={
-        "month": Param(
-            "2013-06", type="string", pattern="^2013-(0[1-9]|1[01])$", description="Month to learn from."
-        ),
+        "month": Param("2013-06", type="string", pattern="^2013-(0[1-9]|1[01])$", description="Month to learn from."),
         "rows": Param(4000, type="integer", minimum=200, maximum=30000, description="Flights of each month to use."),
     },
     is_paused_upon_creation=False,

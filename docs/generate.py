@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer.main
 
@@ -53,7 +55,7 @@ def commands() -> str:
     """Return the page of all commands, each with its own help text."""
     group = typer.main.get_command(app)
     lines = [HEAD.format(source="plugins/skyrail/cli/"), "# Commands\n"]
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
+    for name, command in _flat(group):
         lines.append(f"## skyrail {name}\n\n{(command.help or '').strip()}\n")
         for parameter in command.params:
             if getattr(parameter, "hidden", False) or parameter.name == "help":
@@ -62,6 +64,15 @@ def commands() -> str:
             lines.append(f"- {options}: {(getattr(parameter, 'help', '') or '').strip()}")
         lines.append("")
     return "\n".join(lines)
+
+
+def _flat(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each command with its whole name, those of groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _flat(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 PAGES = {"settings.md": settings, "metrics.md": metrics, "commands.md": commands}

@@ -43,6 +43,12 @@ class TrackingSettings:
 
     Empty means the folder `store` under Airflow's home, which only one machine can read."""
 
+    store_key_conn_id: str = ""
+    """Airflow connection whose password is one or more Fernet keys, separated by commas; empty means no encryption.
+
+    With it, results are encrypted before they are written to `store`: by the first key, and read by any of them, so
+    that a key is replaced by putting a new one first. What was written before stays readable."""
+
     inline_bytes: int = 16384
     """Size in bytes up to which a result of plain JSON values stays in the XCom itself.
 
@@ -102,7 +108,71 @@ class ExecutionSettings:
     A module loaded there costs its tasks nothing. One that cannot be imported is named in the log and left out."""
 
 
-SECTIONS: tuple[type, ...] = (TrackingSettings, AuthSettings, NotificationSettings, ExecutionSettings)
+@dataclass(frozen=True)
+class ResourceSettings:
+    """Where steps run, and what they share there."""
+
+    section: ClassVar[str] = "skyrail_resources"
+
+    target: str = "local"
+    """Where steps run: `local`, on this machine; `celery`, on Celery's workers; `kubernetes`, a pod each."""
+
+    classes: str = ""
+    """File with the resource classes; empty means `classes.yaml` beside `airflow.cfg`, or else Skyrail's own."""
+
+    pool_cpu: float = 0.0
+    """CPUs that all steps outside Kubernetes share; 0 means those of this machine, as far as it may be used.
+
+    `skyrail up` sets this and the two below. With Celery, which has machines of its own, the platform team does."""
+
+    pool_memory: str = ""
+    """Memory that all steps outside Kubernetes share, such as `64Gi`; empty means that of this machine."""
+
+    pool_gpu: int = -1
+    """GPUs that all steps outside Kubernetes share; -1 means those of this machine."""
+
+    cpu_ok: bool = False
+    """Whether a step that asks for more GPUs than there are outside Kubernetes goes on without any.
+
+    `skyrail up --cpu-ok` sets it, to try out on a laptop what is meant for a larger machine."""
+
+    pod_templates: str = "/opt/airflow/pod_templates"
+    """Folder with a pod template for each resource class, as the scheduler sees it."""
+
+
+@dataclass(frozen=True)
+class EnvironmentSettings:
+    """Environments of steps that name packages of their own."""
+
+    section: ClassVar[str] = "skyrail_environments"
+
+    cache: str = ""
+    """Folder of the environments built on this machine; empty means `environments` under Airflow's home.
+
+    On the file system of uv's own cache (`UV_CACHE_DIR`) environments share their files by hard links."""
+
+    keep_gib: float = 20.0
+    """Size in GiB beyond which those used longest ago are removed when a new one is built.
+
+    One with pandas and scikit-learn is 0.3 GiB, one with PyTorch 2 to 6. One in use is never removed."""
+
+    baked: str = ""
+    """Folder made by `skyrail env bake`, such as a layer of the image, in which to look first; empty means none."""
+
+    auto_lock: bool = False
+    """Whether a step whose lock is missing or out of date makes it when it runs; if not, its DAG does not load.
+
+    `skyrail up` sets it. In production off: what runs there is what was locked and reviewed."""
+
+
+SECTIONS: tuple[type, ...] = (
+    TrackingSettings,
+    AuthSettings,
+    NotificationSettings,
+    ExecutionSettings,
+    ResourceSettings,
+    EnvironmentSettings,
+)
 
 S = TypeVar("S")
 
@@ -126,8 +196,10 @@ def load(section: type[S]) -> S:
 
 def _convert(section: str, name: str, kind: str, text: str) -> Any:
     try:
+        if kind == "bool":
+            return {"true": True, "false": False, "1": True, "0": False}[text.strip().lower()]
         return {"str": str, "int": int, "float": float}[kind](text)
-    except ValueError:
+    except (ValueError, KeyError):
         raise SettingsError(
             f"[{section}] {name} is {text!r}, which is not of type {kind}.",
             fix=f"Set AIRFLOW__{section.upper()}__{name.upper()} to a value of type {kind}, or remove it.",
@@ -142,6 +214,11 @@ def airflow_home() -> Path:
 def spool_folder(settings: TrackingSettings) -> Path:
     """Return the folder of the spool."""
     return Path(settings.spool) if settings.spool else airflow_home() / "spool"
+
+
+def environments_folder(settings: EnvironmentSettings) -> Path:
+    """Return the folder of the steps' environments."""
+    return Path(settings.cache) if settings.cache else airflow_home() / "environments"
 
 
 def store_url(settings: TrackingSettings) -> str:
@@ -163,7 +240,7 @@ def field_docs(section: type) -> dict[str, str]:
 
 def airflow_options() -> dict[str, dict[str, Any]]:
     """Return all sections in the form that Airflow's provider metadata wants under `config`."""
-    kinds = {"str": "string", "int": "integer", "float": "float"}
+    kinds = {"str": "string", "int": "integer", "float": "float", "bool": "boolean"}
     return {
         section.section: {  # type: ignore[attr-defined]
             "description": inspect.cleandoc(section.__doc__ or ""),

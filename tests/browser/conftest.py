@@ -50,3 +50,15 @@ def look(request: pytest.FixtureRequest) -> Any:
             page.screenshot(path=Path(folder) / f"{name}.png")
 
     return save
+
+
+@pytest.fixture(scope="module")
+def signed_in(platform: Any, browser: Any) -> Iterator[Any]:
+    """Return a browser window that followed the sign-in link."""
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.goto(platform.login_link())
+    page.get_by_role("link", name="Skyrail").wait_for()
+    yield context
+    context.close()

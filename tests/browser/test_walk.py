@@ -3,42 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.browser.walking import TRAINING, frame, wait_for_promotion
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
-
-TRAINING = "flights_training"
-
-# The first months run by themselves after the start; a slow machine needs minutes for them.
-PIPELINE_MS = 300_000
-
-
-@pytest.fixture(scope="module")
-def signed_in(platform: Any, browser: Any) -> Iterator[Any]:
-    """Return a browser window that followed the sign-in link."""
-    context = browser.new_context(viewport={"width": 1360, "height": 900})
-    context.set_default_timeout(60_000)
-    page = context.new_page()
-    page.goto(platform.login_link())
-    page.get_by_role("link", name="Skyrail").wait_for()
-    yield context
-    context.close()
-
-
-def frame(page: Any) -> Any:
-    """Return Airflow's frame with the Skyrail pages."""
-    return page.frame_locator("iframe[title=Skyrail]")
-
-
-def wait_for_promotion(page: Any, platform: Any) -> str:
-    """Wait until the first model has been promoted, and return the path of its page."""
-    page.goto(f"{platform.url}/skyrail/models")
-    # The page refreshes itself: it is watched, not reloaded.
-    page.locator("td .badge", has_text="version").first.wait_for(timeout=PIPELINE_MS)
-    return str(page.locator("tbody th a").first.get_attribute("href"))
 
 
 def test_without_the_link_nothing_is_shown(platform: Any, browser: Any):
@@ -99,7 +70,7 @@ def test_the_pages_follow_airflows_theme(platform: Any, signed_in: Any, look: Ca
 
 
 def test_links_lead_out_of_the_frame(platform: Any, signed_in: Any):
-    """An attempt opens in Airflow's own page, its record in a window of MLflow."""
+    """An attempt's log opens in Airflow's own page, its record in a window of MLflow."""
     page = signed_in.new_page()
     wait_for_promotion(page, platform)
     page.goto(f"{platform.url}/plugin/skyrail")
@@ -109,7 +80,7 @@ def test_links_lead_out_of_the_frame(platform: Any, signed_in: Any):
         skyrail.get_by_role("link", name="MLflow").first.click()
     assert "/#/experiments/" in opened.value.url
     opened.value.close()
-    skyrail.locator("tbody th a").first.click()
+    skyrail.get_by_role("cell").get_by_role("link", name="Airflow").first.click()
     page.wait_for_url(re.compile(r"/dags/[^/]+/runs/[^/]+/tasks/"))
     page.close()
 
@@ -119,8 +90,13 @@ def test_the_pages_fit_a_phone(platform: Any, signed_in: Any, look: Callable[[An
     page = signed_in.new_page()
     path = wait_for_promotion(page, platform)
     page.set_viewport_size({"width": 390, "height": 844})
-    for name, address in (("runs", "/skyrail/runs"), ("model", path)):
-        page.goto(f"{platform.url}{address}")
+    table = f"/skyrail/runs?dag_id={TRAINING}&filter=evaluate"
+    for name, address in (("runs", "/skyrail/runs"), ("table", table), ("run", ""), ("model", path)):
+        if address:
+            page.goto(f"{platform.url}{address}")
+        else:
+            page.locator("tbody th a").first.click()
+            page.get_by_role("heading", name="Lineage").wait_for()
         page.locator("main").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         look(page, f"{name}-phone")

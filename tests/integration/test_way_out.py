@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-DAG = '''
+DAG = """
 import json
 from airflow.sdk import dag, task
 
@@ -34,7 +34,7 @@ def leaving():
     total(square.expand(number=numbers()))
 
 running = leaving()
-'''
+"""
 
 STOCK = """
 import sys

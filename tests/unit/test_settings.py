@@ -18,6 +18,7 @@ def test_promised_defaults():
         "skyrail_tracking.browser_url": "",
         "skyrail_tracking.spool": "",
         "skyrail_tracking.store": "",
+        "skyrail_tracking.store_key_conn_id": "",
         "skyrail_tracking.inline_bytes": 16384,
         "skyrail_tracking.flush_seconds": 1.0,
         "skyrail_tracking.request_seconds": 10.0,
@@ -27,6 +28,17 @@ def test_promised_defaults():
         "skyrail_notifications.smtp_conn_id": "smtp_default",
         "skyrail_notifications.webhook_conn_id": "",
         "skyrail_execution.preload": "",
+        "skyrail_resources.target": "local",
+        "skyrail_resources.classes": "",
+        "skyrail_resources.pool_cpu": 0.0,
+        "skyrail_resources.pool_memory": "",
+        "skyrail_resources.pool_gpu": -1,
+        "skyrail_resources.cpu_ok": False,
+        "skyrail_resources.pod_templates": "/opt/airflow/pod_templates",
+        "skyrail_environments.cache": "",
+        "skyrail_environments.keep_gib": 20.0,
+        "skyrail_environments.baked": "",
+        "skyrail_environments.auto_lock": False,
     }  # fmt: skip
 
 

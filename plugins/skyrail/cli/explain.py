@@ -93,6 +93,7 @@ def _manifest(step: str, options: Mapping[str, Any], placement: Placement) -> st
     import yaml  # type: ignore[import-untyped]
 
     from skyrail.kubernetes.pods import step_pod, template
+    from skyrail.steps.containers.folders import IN_CONTAINER, Folders
 
     identity = options.get("identity") or None
     if image := options.get("image"):
@@ -102,7 +103,7 @@ def _manifest(step: str, options: Mapping[str, Any], placement: Placement) -> st
             name=name,
             image=image,
             command=options.get("command", ()),
-            environment={},
+            environment={"HOME": "/tmp", **Folders(Path(), IN_CONTAINER).environment},  # noqa: S108 -- in the container
             folders={folder: f"/skyrail/{folder}" for folder in ("inputs", "outputs", "config")},
             identity=identity,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from skyrail.cli import down, login, status, up
+from skyrail.cli import down, env, explain, lock, login, status, up
 from skyrail.cli.console import show_error
 from skyrail.errors import SkyrailError
 
@@ -18,8 +18,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up.up, down.down, status.status, login.login):
+for command in (up.up, down.down, status.status, login.login, explain.explain, lock.lock):
     app.command()(command)
+app.add_typer(env.app)
 
 
 def main() -> None:

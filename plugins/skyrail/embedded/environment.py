@@ -70,6 +70,8 @@ def airflow_environment(
         ("skyrail_tracking", "store"): str(home.store),
         ("skyrail_auth", "login_links"): str(home.login),
         ("skyrail_notifications", "inbox"): str(home.inbox),
+        # Whoever edits a DAG here is there to see its lock made: no second command for a package more.
+        ("skyrail_environments", "auto_lock"): "True",
         **{("skyrail_resources", name): value for name, value in (resources or {}).items()},
     }
     return {

@@ -7,12 +7,8 @@ its record.
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 import logging
-import os
-import platform
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,18 +16,22 @@ from pathlib import Path
 from typing import IO, Any
 
 from skyrail.metrics.registry import CAPTURE_SECONDS, timing
-from skyrail.settings import TrackingSettings, airflow_home, load, spool_folder, store_url
+from skyrail.settings import TrackingSettings, load, spool_folder, store_url
 from skyrail.steps.artifacts.store import Reference, Store
+from skyrail.steps.ending import how_it_ended, run_name
+from skyrail.steps.mlflow_client import end_mlflow_runs, give_back, lead
 from skyrail.steps.options import StepOptions
+from skyrail.steps.provenance import Provenance, place_tags
 from skyrail.steps.recording import Recorder
+from skyrail.steps.texts import keep_values
 from skyrail.tracking import names, spool
-from skyrail.tracking.points import understand
-from skyrail.tracking.version import GitState, environment_sha256, source_sha256
+from skyrail.tracking.masking import redact
+from skyrail.tracking.usage import Usage
 
 log = logging.getLogger(__name__)
 
-MAX_VALUE = 500
-"""Characters of a parameter that are recorded; a longer one is cut, and its end marked."""
+MAX_ERROR = 500
+"""Characters of an error that are recorded."""
 
 
 class Capture:
@@ -44,9 +44,9 @@ class Capture:
         params: dict[str, Any],
         options: StepOptions | None = None,
     ) -> None:
-        self.options = options or StepOptions()
         self.settings = load(TrackingSettings)
-        self.store = Store(store_url(self.settings))
+        self.options = options or StepOptions()
+        self.store = Store(store_url(self.settings), self.settings.store_key_conn_id)
         self.identity = identity
         self.inputs: list[tuple[Any, Reference]] = []
         """Each object that was read from the store, with its reference: the lineage of what is made from it."""
@@ -57,6 +57,9 @@ class Capture:
         self._params = params
         self._lock: IO[bytes] | None = None
         self._recorder: Recorder | None = None
+        self._provenance: Provenance | None = None
+        self._usage: Usage | None = None
+        self._pickled: list[str] = []
         self._environment: dict[str, str | None] = {}
         self._spent = 0.0
         self._gave_up = False
@@ -78,6 +81,8 @@ class Capture:
 
     def note_input(self, name: str, reference: Reference) -> None:
         """Note an input that another process reads."""
+        if self._provenance is not None:
+            self._provenance.take_input(name, reference)
         self.note({names.INPUT_PREFIX + name: _short(reference)})
 
     def put(self, name: str, value: Any) -> Reference:
@@ -95,15 +100,31 @@ class Capture:
         self.note({names.OUTPUT_PREFIX + name: _short(reference)})
         if reference.format == "pickle":
             log.info("The result %s (%s) is stored as a pickle.", name, reference.summary)
+            self._pickled.append(f"{name} ({reference.summary})")
         return reference
 
     def note(self, tags: dict[str, str]) -> None:
         """Add tags to the record."""
+        if self._provenance is not None:
+            self._provenance.take_tags(tags)
         self._event({"e": "tags", "run": self._run, "t": tags})
 
     def note_params(self, params: dict[str, Any]) -> None:
         """Add parameters to the record, secrets masked."""
-        self._event({"e": "params", "run": self._run, "p": _masked(params)})
+        if self._provenance is not None:
+            self._event({"e": "params", "run": self._run, "p": self._provenance.take_params(params)})
+
+    def note_environment(self, sha256: str, text: str) -> None:
+        """Say that the body runs in an environment of its own: the hash of its lock, and the lock."""
+        if self._provenance is not None:
+            self._provenance.take_environment(text)
+        self.note({names.LOCK_SHA256: sha256})
+
+    def bound(self) -> None:
+        """Write the version as far as it is known, once all arguments are: a running attempt has one too."""
+        if self._provenance is not None and self.attempt is not None:
+            with self._overhead("begun"):
+                self.note(self._provenance.version_tags(over=False))
 
     # --- life ---
 
@@ -111,22 +132,20 @@ class Capture:
         global _current
         _current = self
         with self._overhead("begun"):
+            self._usage = Usage()
             self._open()
-            self._recorder = Recorder(self.attempt.folder)  # type: ignore[union-attr]
-            self._set_environment()
+            self._recorder = Recorder(self._folder, self.options.metrics)  # type: ignore[arg-type]
+            self._environment = lead(self.attempt, self.settings.server)  # type: ignore[arg-type]
         return self
 
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
         global _current
         _current = None
+        for stage in (self._stop, self._keep_values, self._keep_version):
+            with self._overhead("ended"):  # each on its own: what one cannot do does not stop the next
+                stage()
         with self._overhead("ended"):
-            if self._recorder is not None:
-                self._recorder.stop()
-            _end_mlflow_runs()
-            self._restore_environment()
-            self._keep_texts()
-            ended, message = how_it_ended(error)
-            self.end(ended, message)
+            self.end(*how_it_ended(error))
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -142,12 +161,16 @@ class Capture:
         """Write how the attempt ended; the last word before the process is gone is what counts."""
         if self._folder is None:
             return
+        used: dict[str, str] = {}
+        if self._usage is not None:
+            # A container's memory and processor time are the engine's to count, and not this process's.
+            used = self._usage.tags(self.options.gpus, own=not self.options.image)
         event = {
             "e": "end",
             "ended": ended,
-            "error": _redact(message)[:MAX_VALUE],
+            "error": redact(message)[:MAX_ERROR],
             "at": spool.now_ms(),
-            "tags": {names.CAPTURE_SECONDS: f"{self._spent:.3f}"},
+            "tags": {**used, names.CAPTURE_SECONDS: f"{self._spent:.3f}"},
         }
         # Whatever else could not be written: without this one the attempt would look killed.
         try:
@@ -155,38 +178,42 @@ class Capture:
         except OSError as error:
             self._give_up(error)
 
-    def _keep_texts(self) -> None:
-        """Add the texts and lists of the metric lines to the record: here, where secrets are known and masked."""
-        if self.attempt is None:
+    def _stop(self) -> None:
+        try:
+            if self._recorder is not None:
+                self._recorder.stop()
+            end_mlflow_runs()
+        finally:
+            give_back(self._environment)
+
+    def _keep_values(self) -> None:
+        if self.attempt is not None and (tags := keep_values(self.attempt.folder, self._files)):
+            self.note(tags)
+
+    def _keep_version(self) -> None:
+        if self.attempt is None or self._provenance is None:
             return
-        values: dict[str, Any] = {}
-        for line, _ in spool.read_events(self.attempt.folder / spool.TEXTS):
-            values.update(understand(line["values"]).values)
-        if values:
-            self.note({names.VALUE_PREFIX + name: json.dumps(_redact(value, name)) for name, value in values.items()})
+        tags = self._provenance.version_tags(over=True)
+        if self._pickled:
+            tags[names.NOTICE_PREFIX + "pickle"] = (
+                f"Stored as a pickle, which only an environment like this one reads: {', '.join(self._pickled[:5])}."
+            )
+        self.note(tags)
+        self._provenance.write_files(self._files, over=True)
 
     @property
     def _run(self) -> str:
         return self.attempt.run if self.attempt else ""
 
+    @property
+    def _files(self) -> Path:
+        """Where files of Skyrail's own wait to become artifacts of the run."""
+        assert self._folder is not None  # noqa: S101
+        return self._folder / spool.ARTIFACTS / self._run / names.FILES
+
     def _open(self) -> None:
-        file = inspect.getsourcefile(inspect.unwrap(self._function)) or "."
-        git = GitState(Path(file).resolve().parent)
+        self._provenance = Provenance(self._function, self.identity, self.options)
         run = uuid.UUID(self.identity[names.ATTEMPT_ID]).hex
-        tags = {
-            names.KIND: names.ATTEMPT,
-            **self.identity,
-            names.SOURCE_SHA256: source_sha256(self._function),
-            names.ENVIRONMENT_SHA256: environment_sha256(airflow_home() / "cache"),
-            names.PYTHON: platform.python_version(),
-            "mlflow.source.name": f"{Path(file).name}:{self._function.__name__}",
-            "mlflow.source.type": "JOB",
-            "mlflow.user": "airflow",
-        }
-        code = git.read()
-        tags[names.COMMIT], tags[names.DIRTY] = code.commit, str(code.dirty).lower()
-        if code.commit:
-            tags["mlflow.source.git.commit"] = code.commit
         event: spool.Event = {
             "e": "attempt",
             "run": run,
@@ -194,31 +221,18 @@ class Capture:
             "server": self.settings.server,
             "name": run_name(self.identity),
             "at": spool.now_ms(),
-            "tags": tags,
-            "params": _masked(self._params),
+            "tags": {
+                names.KIND: names.ATTEMPT,
+                **self.identity,
+                **place_tags(self.options),
+                "mlflow.user": "airflow",
+                **self._provenance.first_tags(),
+            },
+            "params": self._provenance.take_params(self._params),
         }
         self.attempt, self._lock = spool.open_attempt(spool_folder(self.settings), run, event)
         self._folder = self.attempt.folder
-
-    def _set_environment(self) -> None:
-        """Lead MLflow's client, here and in child processes, to the spool."""
-        assert self.attempt is not None  # noqa: S101
-        values = {
-            "MLFLOW_TRACKING_URI": self.attempt.tracking_uri,
-            "MLFLOW_REGISTRY_URI": self.settings.server,
-            "MLFLOW_RUN_ID": self.attempt.run,
-            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-            "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        }
-        self._environment = {name: os.environ.get(name) for name in values}
-        os.environ.update(values)
-
-    def _restore_environment(self) -> None:
-        for name, value in self._environment.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        self._provenance.write_files(self._files, over=False)
 
     def _event(self, event: spool.Event) -> None:
         if self.attempt is None:
@@ -253,52 +267,12 @@ class Capture:
         )
 
 
-def _end_mlflow_runs() -> None:
-    """End what the author left active in MLflow's client, while it still knows the spool.
-
-    At the end of the process it would do so itself, and make a database in the current folder to look for the run in.
-    """
-    mlflow = sys.modules.get("mlflow")
-    for _ in range(100):
-        if mlflow is None or mlflow.active_run() is None:
-            return
-        mlflow.end_run()
-
-
 _current: Capture | None = None
 
 
 def current() -> Capture | None:
     """Return the record of the step that runs in this process, or None outside a step."""
     return _current
-
-
-def how_it_ended(error: BaseException | None) -> tuple[names.Ended, str]:
-    """Say how an attempt ended by what its function raised."""
-    if error is None:
-        return "succeeded", ""
-    # By name: importing Airflow's exceptions costs a second where nothing else has loaded them.
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if "AirflowSkipException" in kinds:
-        return "skipped", str(error)
-    if isinstance(error, KeyboardInterrupt):
-        return "killed", "Interrupted."
-    if "AirflowTaskTimeout" in kinds:
-        return "failed", "Took longer than its execution_timeout."
-    first_line = str(error).strip().partition("\n")[0]
-    return "failed", f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
-
-
-def run_name(identity: dict[str, str]) -> str:
-    """Return the name of an attempt's MLflow run: the task, the date it is for, and what tells it apart."""
-    name = identity[names.TASK_ID]
-    if identity[names.MAP_INDEX] != "-1":
-        name += f"[{identity[names.MAP_INDEX]}]"
-    if date := identity[names.LOGICAL_DATE]:
-        name += f" {date[:10]}"
-    if identity[names.TRY_NUMBER] != "1":
-        name += f" (try {identity[names.TRY_NUMBER]})"
-    return name
 
 
 def _short(reference: Reference) -> str:
@@ -311,24 +285,3 @@ def _short(reference: Reference) -> str:
         "made_by": reference.made_by,
         "attempt": reference.attempt,
     })  # fmt: skip
-
-
-def _masked(params: dict[str, Any]) -> dict[str, str]:
-    return {name: _text(_redact(value, name)) for name, value in params.items()}
-
-
-def _redact(value: Any, name: str | None = None) -> Any:
-    from airflow.sdk.log import redact
-
-    return redact(value, name)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        text = value
-    else:
-        try:
-            text = json.dumps(value)
-        except (TypeError, ValueError):
-            text = repr(value)
-    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"

@@ -31,6 +31,7 @@ from skyrail.settings import airflow_home
 from skyrail.steps.artifacts.store import Reference
 from skyrail.steps.call import Call
 from skyrail.steps.capture import Capture
+from skyrail.steps.ending import STOPPED
 from skyrail.steps.options import StepOptions
 from skyrail.steps.translation import translate
 from skyrail.steps.values import pack, pack_elements, unpack
@@ -57,12 +58,12 @@ class StepOperator(_PythonDecoratedOperator):
 
     def execute(self, context: Any) -> Any:
         """Run the function and return what goes into the XCom."""
-        params = {f"params.{name}": value for name, value in dict(context.get("params") or {}).items()}
-        capture = Capture(self.python_callable, identity(context), params, self.options)
+        capture = Capture(self.python_callable, identity(context), run_params(context), self.options)
         self._capture = capture
         try:
             with capture, _gpus(self.options):
                 self._bind(capture)
+                capture.bound()
                 result = super().execute(context)
                 return self._keep(capture, result)
         finally:
@@ -90,7 +91,7 @@ class StepOperator(_PythonDecoratedOperator):
     def on_kill(self) -> None:
         """Write down that the attempt is being stopped, for the case that it gets no chance to."""
         if self._capture is not None:
-            self._capture.end("killed", "Stopped from outside: the task was cleared, marked, timed out or shut down.")
+            self._capture.end("killed", STOPPED)
 
     def _bind(self, capture: Capture) -> None:
         """Replace references among the arguments by their values, and record the others as parameters."""
@@ -138,6 +139,9 @@ class StepOperator(_PythonDecoratedOperator):
             return capture.put("return_value" if number == 1 else f"return_value.{number}", value)
 
         inline_bytes = capture.settings.inline_bytes
+        unrolled = self.multiple_outputs or any(True for _ in self.iter_mapped_dependants())
+        if unrolled and isinstance(result, Reference) and result.format == "json":
+            result = capture.store.get(result)  # stored whole by a runner, and handed on by its elements
         if self.multiple_outputs and isinstance(result, dict):  # each key is an XCom of its own
             return {name: pack(value, put, inline_bytes=inline_bytes) for name, value in result.items()}
         if any(True for _ in self.iter_mapped_dependants()):
@@ -148,6 +152,16 @@ class StepOperator(_PythonDecoratedOperator):
                 )
             return pack_elements(result, put, inline_bytes=inline_bytes)
         return pack(result, put, inline_bytes=inline_bytes)
+
+
+def run_params(context: Any) -> dict[str, Any]:
+    """Return the parameters of the DAG run, and what its configuration has beside them."""
+    params = dict(context.get("params") or {})
+    conf = getattr(context.get("dag_run"), "conf", None) or {}
+    return {
+        **{f"params.{name}": value for name, value in params.items()},
+        **{f"conf.{name}": value for name, value in conf.items() if name not in params or params[name] != value},
+    }
 
 
 def identity(context: Any) -> dict[str, str]:
@@ -163,7 +177,8 @@ def identity(context: Any) -> dict[str, str]:
         names.MAP_INDEX: str(-1 if ti.map_index is None else ti.map_index),
         names.TRY_NUMBER: str(ti.try_number),
         names.LOGICAL_DATE: logical_date.isoformat() if logical_date else "",
-        **({names.BUNDLE_NAME: bundle.name, names.BUNDLE_VERSION: bundle.version or ""} if bundle else {}),
+        names.BUNDLE_NAME: getattr(bundle, "name", None) or "",
+        names.BUNDLE_VERSION: getattr(bundle, "version", None) or "",
     }
 
 

@@ -24,14 +24,14 @@ disk or the log stands still."""
 class Recorder:
     """Lead file descriptor 1 through the recorder program, and back. Never breaks the step's output."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, metrics: str = "any") -> None:
         _flush()
         self._mark = f"\x01skyrail-{secrets.token_hex(16)}\x01"
         self._saved = os.dup(1)
         self._read, self._write = os.pipe()
         self._answer, answer = os.pipe()
         program = [sys.executable, "-I", "-S", recorder_program.__file__]
-        command = [*program, str(folder), self._mark, str(answer)]
+        command = [*program, str(folder), self._mark, str(answer), metrics]
         try:
             self._process = subprocess.Popen(command, stdin=self._read, stdout=self._saved, pass_fds=[answer])
         except BaseException:

@@ -10,35 +10,49 @@ from skyrail.steps.artifacts.formats import is_plain
 from skyrail.steps.artifacts.store import Reference
 
 
-def pack(value: Any, put: Callable[[Any], Reference], *, inline_bytes: int) -> Any:
+def pack(
+    value: Any,
+    put: Callable[[Any], Reference],
+    *,
+    inline_bytes: int,
+    keeps: Callable[[Any, int], bool] | None = None,
+) -> Any:
     """Return what goes into the XCom for a step's result.
 
     Args:
         value: what the function returned.
         put: writes a value to the artifact store.
         inline_bytes: up to this size in JSON, a plain value stays itself.
+        keeps: tells of a value that is not plain whether it stays itself if it is no larger; None asks Airflow.
     """
     if isinstance(value, Reference):  # a runner has stored it already
         return value.to_xcom()
     if is_plain(value):
         return value if _json_bytes(value) <= inline_bytes else put(value).to_xcom()
     if type(value) in (list, tuple, dict) and value:
-        return _each(value, lambda item: pack(item, put, inline_bytes=inline_bytes))
-    if _airflow_keeps(value, inline_bytes):
+        return _each(value, lambda item: pack(item, put, inline_bytes=inline_bytes, keeps=keeps))
+    if (keeps or _airflow_keeps)(value, inline_bytes):
         return value
     return put(value).to_xcom()
 
 
-def pack_elements(value: Any, put: Callable[[Any], Reference], *, inline_bytes: int) -> Any:
+def pack_elements(
+    value: Any,
+    put: Callable[[Any], Reference],
+    *,
+    inline_bytes: int,
+    keeps: Callable[[Any, int], bool] | None = None,
+) -> Any:
     """Return what goes into the XCom for a list or dict that is expanded over: it stays one, whatever its size.
 
     A dict in it stays a dict too, since `expand_kwargs` takes it for arguments.
     """
 
+    def whole(item: Any) -> Any:
+        return pack(item, put, inline_bytes=inline_bytes, keeps=keeps)
+
     def element(item: Any) -> Any:
-        if type(item) is dict:
-            return {key: pack(part, put, inline_bytes=inline_bytes) for key, part in item.items()}
-        return pack(item, put, inline_bytes=inline_bytes)
+        return {key: whole(part) for key, part in item.items()} if type(item) is dict else whole(item)
 
     return _each(value, element)
 

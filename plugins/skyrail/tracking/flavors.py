@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import logging
+import pickle
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -14,14 +16,30 @@ from typing import Any
 from skyrail.errors import TrackingError
 
 FLAVORS = {
-    "sklearn": ("sklearn", ("scikit-learn", "numpy", "pandas", "scipy")),
-    "xgboost": ("xgboost", ("xgboost", "numpy", "pandas")),
-    "lightgbm": ("lightgbm", ("lightgbm", "numpy", "pandas")),
-    "catboost": ("catboost", ("catboost", "numpy", "pandas")),
-    "torch": ("pytorch", ("torch", "numpy", "pandas")),
-    "statsmodels": ("statsmodels", ("statsmodels", "numpy", "pandas")),
+    ("sklearn", "BaseEstimator"): ("sklearn", ("scikit-learn", "numpy", "pandas", "scipy")),
+    ("xgboost", "XGBModel"): ("xgboost", ("xgboost", "numpy", "pandas")),
+    ("xgboost", "Booster"): ("xgboost", ("xgboost", "numpy", "pandas")),
+    ("lightgbm", "LGBMModel"): ("lightgbm", ("lightgbm", "numpy", "pandas")),
+    ("lightgbm", "Booster"): ("lightgbm", ("lightgbm", "numpy", "pandas")),
+    ("catboost", "CatBoost"): ("catboost", ("catboost", "numpy", "pandas")),
+    ("torch", "Module"): ("pytorch", ("torch", "numpy", "pandas")),
+    ("statsmodels", "Results"): ("statsmodels", ("statsmodels", "numpy", "pandas")),
+    ("statsmodels", "ResultsWrapper"): ("statsmodels", ("statsmodels", "numpy", "pandas")),
 }
-"""By the package that a model's class comes from: MLflow's flavor, and the distributions that loading it needs."""
+"""By the package and name of a class that a model's class is or comes from: MLflow's flavor, and the distributions that
+loading it needs."""
+
+PICKLED = "model.pkl"
+"""Where the scikit-learn flavor has the model."""
+
+
+def flavor_of(model: Any) -> tuple[str, tuple[str, ...]] | None:
+    """Return MLflow's flavor for a model and the distributions that it needs, or None. Imports nothing."""
+    # A class of another library may come from scikit-learn's too: the nearer one knows more.
+    for cls in type(model).__mro__:
+        if found := FLAVORS.get((cls.__module__.partition(".")[0], cls.__name__)):
+            return found
+    return None
 
 
 def save(model: Any, path: Path, example: Any = None) -> None:
@@ -30,16 +48,16 @@ def save(model: Any, path: Path, example: Any = None) -> None:
     Raises:
         TrackingError: there is no flavor for it, or it cannot be written.
     """
-    package = type(model).__module__.partition(".")[0]
-    if package not in FLAVORS:
+    found = flavor_of(model)
+    if found is None:
         raise TrackingError(
             f"A model of type {type(model).__module__}.{type(model).__qualname__} cannot be registered.",
-            fix=f"Register a model of one of: {', '.join(sorted(FLAVORS))}.",
+            fix=f"Register a model of one of: {', '.join(sorted({package for package, _ in FLAVORS}))}.",
         )
-    flavor, distributions = FLAVORS[package]
+    flavor, distributions = found
     options: dict[str, Any] = {
         # Said outright: MLflow would otherwise load the model in a child process to find out, which takes seconds.
-        "pip_requirements": [f"{name}=={metadata.version(name)}" for name in distributions],
+        "pip_requirements": list(_pinned(distributions)),
     }
     if flavor == "sklearn":
         # skops, MLflow's default, refuses the C types inside scikit-learn's gradient boosting.
@@ -52,13 +70,47 @@ def save(model: Any, path: Path, example: Any = None) -> None:
 
             predict = getattr(model, options.get("pyfunc_predict_fn", "predict"))
             options["signature"] = infer_signature(example, predict(example))
+        library = importlib.import_module(f"mlflow.{flavor}")  # it sets the level of its log when it is loaded
         with _quiet():
-            importlib.import_module(f"mlflow.{flavor}").save_model(model, str(path), **options)
+            library.save_model(model, str(path), **options)
     except Exception as error:
         raise TrackingError(
             f"The model ({type(model).__qualname__}) cannot be saved: {type(error).__name__}: {error}",
             fix="A model must be fitted, and made of classes that can be imported where it is loaded.",
         ) from error
+
+
+def _pinned(distributions: tuple[str, ...]) -> Iterator[str]:
+    for name in distributions:
+        with contextlib.suppress(metadata.PackageNotFoundError):  # by another name, such as xgboost-cpu
+            yield f"{name}=={metadata.version(name)}"
+
+
+def load(path: Path) -> Any:
+    """Return the model that `save` wrote, of its own class.
+
+    Without MLflow, as in an environment of the step's own, a model of scikit-learn needs its package alone.
+
+    Raises:
+        ImportError: its packages are not all here.
+    """
+    if importlib.util.find_spec("mlflow") is None and (path / PICKLED).is_file():
+        with (path / PICKLED).open("rb") as file:
+            return pickle.load(file)  # noqa: S301 -- as trusted as the folder
+    import mlflow
+
+    flavors = mlflow.models.Model.load(str(path)).flavors
+    flavor = next(name for name, _ in FLAVORS.values() if name in flavors)
+    library = importlib.import_module(f"mlflow.{flavor}")
+    with _quiet():
+        return library.load_model(str(path))
+
+
+def forget_when(path: Path) -> None:
+    """Take out of a saved model what only says when it was saved, so that equal models are equal files."""
+    description = path / "MLmodel"
+    lines = description.read_text().splitlines(keepends=True)
+    description.write_text("".join(line for line in lines if not line.startswith(("utc_time_created:", "model_uuid:"))))
 
 
 @contextlib.contextmanager

@@ -21,7 +21,8 @@ from skyrail.metrics.registry import ATTEMPTS_RECORDED, FLUSHER_BACKLOG, FLUSHER
 from skyrail.notifications import notify
 from skyrail.settings import TrackingSettings, load, spool_folder
 from skyrail.tracking import names, spool
-from skyrail.tracking.sender import Sender, clean, is_refusal
+from skyrail.tracking.delivery import clean, is_refusal
+from skyrail.tracking.sender import Sender
 
 log = logging.getLogger("skyrail.flusher")
 
@@ -43,6 +44,8 @@ class Flusher:
         self.client = client
         self.senders: dict[str, Sender] = {}
         self.failures: dict[str, int] = {}
+        self.more = False
+        """Whether the last sweep left something because it was another attempt's turn."""
 
     def sweep(self) -> int:
         """Send what is new of every attempt. Return how many attempts are left.
@@ -52,6 +55,7 @@ class Flusher:
             OSError: the disk of the spool is full or broken.
         """
         spool.sweep(self.folder)
+        self.more = False
         for folder in spool.attempts(self.folder):
             try:
                 sender = self.senders.get(folder.name) or Sender(folder, self.client)
@@ -64,6 +68,7 @@ class Flusher:
                     raise ServerAwayError(str(error).partition("\n")[0][:300]) from error
                 self._failed(folder, error)
             else:
+                self.more = self.more or sender.more
                 if over:
                     self._recorded(sender)
         left = spool.attempts(self.folder)
@@ -157,6 +162,8 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             flusher.sweep()
             pause = settings.flush_seconds
+            if flusher.more:
+                continue
         except ServerAwayError as error:
             incr(FLUSHER_ERRORS, reason="away")
             pause = min(pause * 2, MAX_PAUSE)

@@ -32,13 +32,14 @@ class MlflowApi:
         """Close the connections."""
         await self._client.aclose()
 
-    async def get(self, path: str, **params: Any) -> Json:
-        """Call an endpoint that reads by address.
+    async def get(self, path: str, /, *, seconds: float | None = None, **params: Any) -> Json:
+        """Call an endpoint that reads by address. `seconds` is how long it may take when that is longer than usual.
 
         Raises:
             TrackingError: no answer, or a refusal.
         """
-        return await self._call("GET", path, params={name: value for name, value in params.items() if value})
+        longer = {} if seconds is None else {"timeout": httpx.Timeout(seconds, connect=2.0)}
+        return await self._call("GET", path, params={name: value for name, value in params.items() if value}, **longer)
 
     async def post(self, path: str, **body: Any) -> Json:
         """Call an endpoint that searches by body.
@@ -47,6 +48,18 @@ class MlflowApi:
             TrackingError: no answer, or a refusal.
         """
         return await self._call("POST", path, json={name: value for name, value in body.items() if value})
+
+    async def artifact(self, run: str, path: str) -> str:
+        """Return the text of a file of a run, or nothing when the server does not hand it out.
+
+        Raises:
+            TrackingError: no answer.
+        """
+        try:
+            answer = await self._client.get(f"{self.server}/get-artifact", params={"run_uuid": run, "path": path})
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+        return answer.text if answer.is_success else ""
 
     async def pages(self, path: str, key: str, *, limit: int, **params: Any) -> list[Json]:
         """Return up to `limit` items of an endpoint that reads by address, over as many pages as that takes.
@@ -69,11 +82,7 @@ class MlflowApi:
             answer = await self._client.request(method, path, **content)
             body = answer.json()
         except httpx.HTTPError as error:
-            raise TrackingError(
-                f"The tracking server at {self.server} does not answer ({type(error).__name__}).",
-                fix="What is recorded meanwhile is kept and appears here when the server is back. "
-                "If it stays away, check that MLflow runs and that [skyrail_tracking] server is its address.",
-            ) from error
+            raise self._away(error) from error
         except ValueError as error:
             raise TrackingError(
                 f"What answers at {self.server} is not an MLflow server.",
@@ -88,6 +97,13 @@ class MlflowApi:
         raise TrackingError(
             f"The tracking server at {self.server} refused: {reason or answer.status_code}",
             fix="Its log says more. A page from an old link may have expired: start again from the newest.",
+        )
+
+    def _away(self, error: httpx.HTTPError) -> TrackingError:
+        return TrackingError(
+            f"The tracking server at {self.server} does not answer ({type(error).__name__}).",
+            fix="What is recorded meanwhile is kept and appears here when the server is back. "
+            "If it stays away, check that MLflow runs and that [skyrail_tracking] server is its address.",
         )
 
 

@@ -50,6 +50,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.validation import _validate_logged_model_name
 
 from skyrail.tracking import spool
+from skyrail.tracking.masking import redact_known
 from skyrail.tracking.names import LOCAL_ID
 from skyrail.tracking.spool_state import RunState, SpoolState
 
@@ -117,13 +118,15 @@ class SpoolStore(AbstractStore):
             self._ask("log_batch", run_id, metrics, params, tags)
             return
         if metrics:
-            points = [[m.key, m.value, m.timestamp, m.step, m.model_id] for m in metrics]
+            points = [[redact_known(m.key), m.value, m.timestamp, m.step, m.model_id] for m in metrics]
             self._event({"e": "metrics", "run": run_id, "m": points})
         if params:
-            self._refuse_changed_params(run_id, params)
-            self._event({"e": "params", "run": run_id, "p": {p.key: str(p.value) for p in params}})
+            shown = {redact_known(p.key): redact_known(str(p.value)) for p in params}
+            self._refuse_changed_params(run_id, shown)
+            self._event({"e": "params", "run": run_id, "p": shown})
         if tags:
-            self._event({"e": "tags", "run": run_id, "t": {t.key: str(t.value) for t in tags}})
+            shown = {redact_known(t.key): redact_known(str(t.value)) for t in tags}
+            self._event({"e": "tags", "run": run_id, "t": shown})
 
     def record_logged_model(self, run_id: str, mlflow_model: Any) -> None:
         """Do nothing: this belongs to models of MLflow 2, which `create_logged_model` replaced."""
@@ -276,14 +279,14 @@ class SpoolStore(AbstractStore):
             self._lost = True
             self._state.take(event)
 
-    def _refuse_changed_params(self, run_id: str, params: list[Param]) -> None:
+    def _refuse_changed_params(self, run_id: str, params: dict[str, str]) -> None:
         """Raise as the server does when a parameter is given a second value."""
         known = self._known().runs[run_id].params
-        for param in params:
-            if known.get(param.key, str(param.value)) != str(param.value):
+        for name, value in params.items():
+            if known.get(name, value) != value:
                 raise MlflowException(
-                    f"Changing param values is not allowed. Param with key={param.key!r} was already logged with "
-                    f"value={known[param.key]!r} for run ID={run_id!r}. Attempted logging new value {param.value!r}.",
+                    f"Changing param values is not allowed. Param with key={name!r} was already logged with "
+                    f"value={known[name]!r} for run ID={run_id!r}. Attempted logging new value {value!r}.",
                     error_code=INVALID_PARAMETER_VALUE,
                 )
 

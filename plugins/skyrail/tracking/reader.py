@@ -8,8 +8,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from skyrail.tracking import names, rows
-from skyrail.tracking.mlflow_api import MlflowApi, NotRecordedError, quoted
+from skyrail.tracking import curves, details, names, rows
+from skyrail.tracking.curves import Curve
+from skyrail.tracking.details import Detail
+from skyrail.tracking.filters import exactly
+from skyrail.tracking.lineage import Lineage, lineage
+from skyrail.tracking.mlflow_api import Json, MlflowApi, NotRecordedError, quoted
+from skyrail.tracking.paging import FIRST, NEWEST_FIRST, Order, Page, address
 from skyrail.tracking.rows import AttemptRow, ComparisonRow, ModelRef, ModelRow, PromotionRow, VersionRow
 
 MAX_EXPERIMENTS = 5000
@@ -18,14 +23,59 @@ MAX_VERSIONS = 200
 MAX_HISTORY = 200
 """So much of a list is shown at most; MLflow's own pages show the rest."""
 
+SHOWN_BYTES = 64 * 1024
+"""A text up to this size is shown on the page; a larger one is a link."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the record, with its text when that is small."""
+
+    path: str
+    bytes: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which attempts are asked for, besides those that may be read. Empty means any."""
+
+    dag_id: str = ""
+    run_id: str = ""
+    task_id: str = ""
+    map_index: int | None = None
+    clauses: tuple[str, ...] = ()
+    """In MLflow's filter language, all to hold; see `skyrail.tracking.filters`."""
+    order: Order = NEWEST_FIRST
+    page: Page = FIRST
+
+    def asks_for(self, row: AttemptRow) -> bool:
+        """Return whether a run that MLflow found is meant: a character in a name may have stood for any other."""
+        return (
+            self.run_id in ("", row.run_id)
+            and self.task_id in ("", row.task_id)
+            and self.map_index in (None, row.map_index)
+        )
+
+    @property
+    def filter(self) -> str:
+        """Return the whole in MLflow's filter language."""
+        named = {names.RUN_ID: self.run_id, names.TASK_ID: self.task_id}
+        if self.map_index is not None:
+            named[names.MAP_INDEX] = str(self.map_index)
+        exact = [exactly(tag, word) for tag, word in named.items() if word]
+        kind = exactly(names.KIND, names.ATTEMPT)
+        return " AND ".join([kind, *exact, *self.clauses, *self.page.clauses(self.order)])
+
 
 @dataclass(frozen=True)
 class Attempts:
-    """One page of attempts, newest first, and the token of the next."""
+    """One page of attempts in the order that was asked for, and the addresses of the pages around it."""
 
-    rows: tuple[AttemptRow, ...]
-    older: str
-    dag_ids: tuple[str, ...]
+    rows: tuple[AttemptRow, ...] = ()
+    before: str = ""
+    after: str = ""
+    dag_ids: tuple[str, ...] = ()
     """Every DAG with a record, for the filter."""
 
 
@@ -48,31 +98,89 @@ class TrackingReader:
         """Close the connections to MLflow."""
         await self._api.close()
 
-    async def attempts(
-        self, readable: Collection[str], *, dag_id: str = "", page: str = "", size: int = 50
-    ) -> Attempts:
-        """Return a page of attempts of readable DAGs, or of one of them.
+    async def attempts(self, readable: Collection[str], query: Query, *, size: int = 50) -> Attempts:
+        """Return a page of attempts of readable DAGs.
 
         Raises:
             TrackingError: MLflow does not answer.
         """
-        found = await self._api.pages("experiments/search", "experiments", limit=MAX_EXPERIMENTS, max_results=1000)
-        experiments = {item["name"]: item["experiment_id"] for item in found if item["name"] in readable}
-        wanted = [experiments[name] for name in experiments if not dag_id or name == dag_id]
+        experiments = {dag: id_ for dag, id_ in (await self._experiments()).items() if dag in readable}
         dag_ids = tuple(sorted(experiments))
+        wanted = [experiments[dag] for dag in dag_ids if query.dag_id in ("", dag)]
         if not wanted:
-            return Attempts((), "", dag_ids)
-        answer = await self._api.post(
-            "runs/search",
-            experiment_ids=wanted,
-            filter=f"tags.`{names.KIND}` = '{names.ATTEMPT}'",
-            order_by=["attributes.start_time DESC"],
-            max_results=size,
-            page_token=page,
-        )
+            return Attempts(dag_ids=dag_ids)
+        found = await self._page(wanted, query, size)
+        more, page = len(found) > size, found[:size]
+        elsewhere = query.page.started is not None
+        before, after = (more, elsewhere) if query.page.backwards else (elsewhere, more)
+        if query.page.backwards:
+            page.reverse()
         # The experiment's name is a promise, the tag is the record: both must be of a readable DAG.
-        found_rows = [row for row in map(rows.attempt, answer.get("runs", [])) if row.dag_id in readable]
-        return Attempts(await self._with_models(found_rows), answer.get("next_page_token", ""), dag_ids)
+        shown = [row for row in page if row.dag_id in readable and query.asks_for(row)]
+        return Attempts(
+            rows=await self._with_models(shown),
+            before=address("before", page[0], query.order) if before and page else "",
+            after=address("after", page[-1], query.order) if after and page else "",
+            dag_ids=dag_ids,
+        )
+
+    async def dag_ids(self, readable: Collection[str]) -> tuple[str, ...]:
+        """Return every readable DAG with a record.
+
+        Raises:
+            TrackingError: MLflow does not answer.
+        """
+        return tuple(sorted(dag for dag in await self._experiments() if dag in readable))
+
+    async def attempt(self, readable: Collection[str], attempt_id: str) -> Detail | None:
+        """Return an attempt in full, or None when no readable DAG has it on record.
+
+        Raises:
+            TrackingError: MLflow does not answer.
+        """
+        run = await self._run(readable, attempt_id)
+        if run is None:
+            return None
+        found = details.detail(run)
+        [row] = await self._with_models([found.row])
+        return dataclasses.replace(found, row=row)
+
+    async def lineage(self, readable: Collection[str], detail: Detail) -> Lineage:
+        """Return what an attempt read from others, and who read from it.
+
+        Raises:
+            TrackingError: MLflow does not answer.
+        """
+        return await lineage(self._api, detail, experiments=await self._experiments(), readable=readable)
+
+    async def files(self, detail: Detail) -> tuple[File, ...]:
+        """Return what the record keeps of an attempt's code and environment, small texts with their content.
+
+        Raises:
+            TrackingError: MLflow does not answer.
+        """
+        run = detail.row.mlflow_run
+        answer = await self._api.get("artifacts/list", run_id=run, path=names.FILES)
+        listed = [item for item in answer.get("files", []) if not item.get("is_dir")]
+        small = [item["path"] for item in listed if int(item.get("file_size") or 0) <= SHOWN_BYTES]
+        texts = dict(zip(small, await asyncio.gather(*(self._api.artifact(run, path) for path in small)), strict=True))
+        return tuple(
+            File(item["path"], int(item.get("file_size") or 0), texts.get(item["path"], "")) for item in listed
+        )
+
+    async def curve(
+        self, readable: Collection[str], attempt_id: str, metric: str, *, steps: tuple[int, int] | None = None
+    ) -> tuple[Curve, bool] | None:
+        """Return a metric's curve and whether the attempt is over, or None when no readable DAG has the attempt.
+
+        Raises:
+            TrackingError: MLflow does not answer.
+        """
+        run = await self._run(readable, attempt_id)
+        if run is None:
+            return None
+        row = rows.attempt(run)
+        return await curves.read(self._api, row.mlflow_run, metric, steps=steps), row.ended != "running"
 
     async def models(self) -> tuple[ModelRow, ...]:
         """Return the registered models, the one that changed last first.
@@ -113,6 +221,44 @@ class TrackingReader:
         found = tuple(rows.version(each, model.aliases) for each in versions)
         # A person's decision belongs to no DAG; the page itself is refused to those who may not see the record.
         return ModelHistory(model, found, tuple(e for e in events if not e.dag_id or e.dag_id in readable))
+
+    async def _experiments(self) -> dict[str, str]:
+        """Return the ids of all experiments by name; that of an attempt is named after its DAG."""
+        found = await self._api.pages("experiments/search", "experiments", limit=MAX_EXPERIMENTS, max_results=1000)
+        return {item["name"]: item["experiment_id"] for item in found}
+
+    async def _run(self, readable: Collection[str], attempt_id: str) -> Json | None:
+        """Return MLflow's run of an attempt of a readable DAG."""
+        wanted = [id_ for dag, id_ in (await self._experiments()).items() if dag in readable]
+        if not attempt_id or not wanted:
+            return None
+        clauses = [exactly(names.KIND, names.ATTEMPT), exactly(names.ATTEMPT_ID, attempt_id)]
+        answer = await self._api.post("runs/search", experiment_ids=wanted, filter=" AND ".join(clauses), max_results=1)
+        for run in answer.get("runs", []):
+            row = rows.attempt(run)
+            if row.attempt_id == attempt_id and row.dag_id in readable:
+                return run
+        return None
+
+    async def _page(self, experiments: list[str], query: Query, size: int) -> list[AttemptRow]:
+        """Return the runs of a page and one more if there is one, from the page's own end on."""
+        found: list[AttemptRow] = []
+        token, batch = "", size + 1
+        while len(found) <= size:
+            answer = await self._api.post(
+                "runs/search",
+                experiment_ids=experiments,
+                filter=query.filter,
+                order_by=query.order.clauses(backwards=query.page.backwards),
+                max_results=batch,
+                page_token=token,
+            )
+            found += query.page.beyond(map(rows.attempt, answer.get("runs", [])), query.order)
+            token = answer.get("next_page_token", "")
+            if not token:
+                break
+            batch = 1000  # many runs with the very value of the page's first one
+        return found
 
     async def _events(self, model: str) -> list[ComparisonRow | PromotionRow]:
         try:

@@ -1,9 +1,13 @@
 """Stand between a step and its log: pass every byte on, and keep the lines that are JSON objects.
 
-Run as a program of its own, `python -I -S recorder.py FOLDER MARK ANSWER`: standard input is what the step prints,
-standard output is where that went before. A program and not a thread, for three reasons: it also sees what subprocesses
-and C libraries print, it does not take the step's interpreter lock, and it outlives a step that is killed, so that the
-last lines are not lost. It uses the standard library alone, so it starts in about 15 ms and works in any interpreter.
+Run as a program of its own, `python -I -S recorder.py FOLDER MARK ANSWER METRICS`: standard input is what the step
+prints, standard output is where that went before. A program and not a thread, for three reasons: it also sees what
+subprocesses and C libraries print, it does not take the step's interpreter lock, and it outlives a step that is killed,
+so that the last lines are not lost. It uses the standard library alone, so it starts in about 15 ms and works in any
+interpreter.
+
+METRICS is `any`, or `prefixed` for programs whose ordinary log is JSON: then only what such a line has under `skyrail`
+or `vh_metadata` is kept.
 
 Each line kept is one line `{"at": milliseconds, "values": {...}}` in FOLDER/lines.jsonl. A line in which not everything
 is a number is in FOLDER/texts.jsonl too: the step masks secrets in it before anything but the numbers is sent.
@@ -27,13 +31,17 @@ MAX_LINE = 1 << 20
 MAX_DEPTH = 50
 """Deepest nesting that is looked at: each reader of the record takes it apart level by level."""
 
+WRAPPERS = ("skyrail", "vh_metadata")
+"""Keys whose object says of itself that it is metrics; the second one is Valohai's."""
+
 _OBJECT = re.compile(rb"^[ \t]*(\{.*\})[ \t\r]*$", re.MULTILINE)
 
 
 class LineParser:
     """Find the lines of a byte stream that are JSON objects, however the stream is cut into chunks."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: str = "any") -> None:
+        self._prefixed = metrics == "prefixed"
         self._pending = b""
         self._skipping = False
         self.too_long = 0
@@ -77,7 +85,22 @@ class LineParser:
                 text = match.group(1).decode()
                 if depth(text) > MAX_DEPTH:
                     continue
+                if self._prefixed:
+                    if not any(wrapper in text for wrapper in WRAPPERS):  # most lines: looked at no further
+                        continue
+                    if not (values := wrapped(json.loads(text))):
+                        continue
+                    text = json.dumps(values)
                 yield text, only_numbers(json.loads(text))
+
+
+def wrapped(line: dict[str, object]) -> dict[str, object]:
+    """Return what a line has under the keys that say it is metrics; empty when there is none."""
+    found: dict[str, object] = {}
+    for wrapper in WRAPPERS:
+        if isinstance(inner := line.get(wrapper), dict):
+            found.update(inner)
+    return found
 
 
 def depth(text: str) -> int:
@@ -108,10 +131,12 @@ class Recording:
     MLflow tells points apart, and finds the last one, by their time; lines are printed faster than that.
     """
 
-    def __init__(self, write: Callable[[bytes], None], write_text: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, write: Callable[[bytes], None], write_text: Callable[[bytes], None], metrics: str = "any"
+    ) -> None:
         self._write = write
         self._write_text = write_text
-        self._parser = LineParser()
+        self._parser = LineParser(metrics)
         self._at = 0
 
     def feed(self, chunk: bytes) -> None:
@@ -167,6 +192,7 @@ def record(
     write_text: Callable[[bytes], None],
     mark: bytes,
     marked: Callable[[], None],
+    metrics: str = "any",
 ) -> None:
     """Copy a stream until its end, writing what its metric lines say until the mark.
 
@@ -177,8 +203,9 @@ def record(
         write_text: takes those for texts.jsonl.
         mark: the step writes it when its function is over; children that it left running may go on printing.
         marked: is called when all lines before the mark were written, or the stream ended.
+        metrics: which lines count, `any` or `prefixed`.
     """
-    recording, search = Recording(write, write_text), Mark(mark)
+    recording, search = Recording(write, write_text, metrics), Mark(mark)
     behind: bytes | None = None
     while chunk := read():
         if behind is not None:
@@ -204,7 +231,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def main(folder: str, mark: str, answer: str) -> None:
+def main(folder: str, mark: str, answer: str, metrics: str = "any") -> None:
     """Record standard input. Closing the descriptor `answer` tells the step that all its lines are kept."""
     # The step decides when it is over: its end closes the pipe.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -236,6 +263,7 @@ def main(folder: str, mark: str, answer: str) -> None:
         write_text=lambda data: attempt("values", texts, data),
         mark=mark.encode(),
         marked=marked,
+        metrics=metrics,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ class AttemptRow:
     airflow_path: str
     attempt_id: str = ""
     models: tuple[ModelRef, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def attempt(run: dict[str, Any]) -> AttemptRow:
         experiment=info["experiment_id"],
         started=started,
         ended=tags.get(names.ENDED) or "running",
-        seconds=_number(tags.get(names.SECONDS)),
+        seconds=number(tags.get(names.SECONDS)),
         dag_id=tags.get(names.DAG_ID, ""),
         run_id=tags.get(names.RUN_ID, ""),
         task_id=tags.get(names.TASK_ID, ""),
@@ -133,6 +135,7 @@ def attempt(run: dict[str, Any]) -> AttemptRow:
         error=tags.get(names.ERROR, ""),
         airflow_path=_airflow_path(tags),
         attempt_id=tags.get(names.ATTEMPT_ID, ""),
+        tags=tags,
     )
 
 
@@ -233,11 +236,13 @@ def _airflow_path(tags: dict[str, str]) -> str:
     return names.airflow_path(tags) if all(tags.get(name) for name in needed) else ""
 
 
-def _number(text: Any) -> float | None:
+def number(text: Any) -> float | None:
+    """Return the finite number that a tag says, or None."""
     try:
-        return float(text)
+        value = float(text)
     except (TypeError, ValueError):
         return None
+    return value if math.isfinite(value) else None
 
 
 def _integer(text: Any, otherwise: int) -> int:

@@ -5,15 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from skyrail.tracking import names
+from skyrail.tracking.details import Made
+
 
 def mlflow_run(base: str, experiment: str, run: str) -> str:
     """Return the address of a run in MLflow's pages."""
     return f"{base}/#/experiments/{quote(experiment, safe='')}/runs/{quote(run, safe='')}"
 
 
+def mlflow_file(base: str, experiment: str, run: str, path: str) -> str:
+    """Return the address of a file of a run in MLflow's pages."""
+    return f"{mlflow_run(base, experiment, run)}/artifacts/{quote(path)}"
+
+
 def mlflow_version(base: str, model: str, version: str) -> str:
     """Return the address of a version of a model in MLflow's pages."""
     return f"{base}/#/models/{quote(model, safe='')}/versions/{quote(version, safe='')}"
+
+
+def airflow_attempt(made: Made) -> str:
+    """Return the path of an attempt's page in Airflow, relative to the api-server's base address."""
+    return names.airflow_path({
+        names.DAG_ID: made.dag_id,
+        names.RUN_ID: made.run_id,
+        names.TASK_ID: made.task_id,
+        names.MAP_INDEX: str(made.map_index),
+        names.TRY_NUMBER: str(made.try_number),
+    })  # fmt: skip
 
 
 @dataclass(frozen=True)

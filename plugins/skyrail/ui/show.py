@@ -69,6 +69,15 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min"
 
 
+def size(count: float | None) -> str:
+    """Return a number of bytes in the unit that fits, 1024 to the next."""
+    if count is None:
+        return NOTHING
+    units = ("B", "KiB", "MiB", "GiB", "TiB")
+    power = min(len(units) - 1, max(0, (int(count).bit_length() - 1) // 10))
+    return f"{count / 1024**power:.{0 if power == 0 else 1}f} {units[power]}"
+
+
 def when(moment: datetime) -> str:
     """Return a time in UTC; the browser turns it into its own."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -93,6 +102,7 @@ FILTERS = {
     "tone": tone,
     "number": number,
     "duration": duration,
+    "size": size,
     "when": when,
     "plain": plain,
     "short": short,

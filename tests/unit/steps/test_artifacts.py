@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 from skyrail.errors import ArtifactError
@@ -201,3 +206,152 @@ def test_references_become_values_at_any_depth(store: Store):
     assert list(back["parts"][0]) == [0, 1, 2]
     assert back["n"] == 3
     assert seen == ["data.train", "data.parts.0"]
+
+
+# --- models, frames of others, and what is large ---
+
+
+def fitted() -> Any:
+    return LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+
+
+def test_a_model_is_kept_in_mlflows_format(store: Store):
+    """Equal models share a blob, whenever they were saved; what comes back is of its own class and predicts alike."""
+    import mlflow.sklearn  # noqa: F401
+
+    one, two = put(store, fitted()), put(store, fitted())
+    assert one == two
+    assert (one.format, one.summary) == ("mlflow", "LogisticRegression")
+    back = store.get(one)
+    assert type(back) is LogisticRegression
+    np.testing.assert_array_equal(back.predict_proba([[0.3]]), fitted().predict_proba([[0.3]]))
+
+
+@pytest.mark.parametrize(
+    ("loaded", "form"),
+    [
+        pytest.param("import mlflow", "mlflow", id="00 where MLflow is loaded, by its flavor"),
+        pytest.param("", "pickle", id="10 where it is not, by pickle: it would cost seconds"),
+    ],
+)
+def test_how_a_model_is_kept(store: Store, loaded: str, form: str):
+    """A small model's result costs no library that nobody asked for, and both ways are read anywhere."""
+    program = f"""
+{loaded}
+from sklearn.linear_model import LogisticRegression
+from skyrail.steps.artifacts.store import Store
+model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+print(Store({store.url!r}).put(model, made_by="m", attempt="a").to_xcom())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    reference = Reference.from_xcom(ast.literal_eval(done.stdout))
+    assert reference is not None
+    assert reference.format == form
+    np.testing.assert_array_equal(store.get(reference).predict([[0.3]]), [0])
+
+
+def test_a_model_is_read_without_mlflow(store: Store, monkeypatch: pytest.MonkeyPatch):
+    """In an environment of a step's own that has scikit-learn and no MLflow."""
+    import mlflow.sklearn  # noqa: F401
+
+    reference = put(store, fitted())
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    assert store.get(reference).predict([[0.3]]) == [0]
+
+
+class Transformer(BaseEstimator):
+    """An author's own, made of what scikit-learn has; it cannot be fitted and has no prediction."""
+
+    def __init__(self, how: Any = None) -> None:
+        self.how = how
+
+
+def test_a_model_that_mlflow_refuses_is_pickled(store: Store, monkeypatch: pytest.MonkeyPatch):
+    """What its flavor cannot save is kept all the same."""
+    import mlflow.sklearn
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ValueError("no")
+
+    monkeypatch.setattr(mlflow.sklearn, "save_model", refuse)
+    reference = put(store, Transformer(3))
+    assert reference.format == "pickle"
+    assert store.get(reference).how == 3
+
+
+def test_a_frame_of_polars_comes_back(store: Store):
+    """As Parquet, and as a frame of polars."""
+    frame = polars.DataFrame({"a": [1, None], "b": [["x"], []], "c": [dt.date(2013, 1, 1), None]})
+    reference = put(store, frame)
+    assert (reference.format, reference.summary) == ("polars", "2 rows, 3 columns")
+    assert store.get(reference).equals(frame)
+
+
+@pytest.mark.parametrize(
+    ("make", "form"),
+    [
+        pytest.param("numpy.random.default_rng(0).random(SIZE // 8)", "npy", id="00 an array"),
+        pytest.param(
+            "pandas.DataFrame({str(n): numpy.random.default_rng(n).random(SIZE // 80) for n in range(10)})", "parquet",
+            id="10 a frame",
+        ),
+        pytest.param("{1: numpy.random.default_rng(0).bytes(SIZE)}", "pickle", id="20 bytes inside something else"),
+    ],
+)  # fmt: skip
+def test_a_large_result_is_never_in_memory_twice(tmp_path: Path, make: str, form: str):
+    """300 MB are written, and fetched again, in a process that has room for them once."""
+    program = f"""
+import io, numpy, pandas, pyarrow.parquet, resource, fsspec.implementations.local
+from skyrail.steps.artifacts.store import Store
+SIZE = 300_000_000
+store = Store({str(tmp_path / "store")!r})
+store.put(pandas.DataFrame({{"a": [1.5]}}), made_by="m", attempt="a")  # whatever is loaded on first use
+
+def held():
+    status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+    return int(status["VmRSS"].split()[0]) * 1024, int(status["VmHWM"].split()[0]) * 1024
+
+value = {make}
+open("/proc/self/clear_refs", "w").write("5")
+before, _ = held()
+reference = store.put(value, made_by="m", attempt="a")
+_, peak = held()
+assert peak - before < SIZE // 2, (peak - before)
+del value
+open("/proc/self/clear_refs", "w").write("5")
+before, _ = held()
+with open({str(tmp_path / "back")!r}, "w+b") as file:
+    store.fetch(reference, file)
+_, peak = held()
+assert peak - before < SIZE // 10, (peak - before)
+print(reference.format, reference.bytes)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[0] == form
+    assert int(done.stdout.split()[1]) > 250_000_000
+
+
+def test_no_room_for_a_temporary_file_is_said(store: Store):
+    """On the way in and out: the sentence names the folder, and what else to use."""
+    reference = put(store, np.arange(1000))
+    program = f"""
+import numpy, resource, signal
+from skyrail.errors import ArtifactError
+from skyrail.steps.artifacts.store import Reference, Store
+import fsspec.implementations.local
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+store = Store({store.url!r})
+for act in (lambda: store.put(numpy.arange(5000), made_by="m", attempt="a"),
+            lambda: store.get(Reference(**{vars(reference)!r}))):
+    try:
+        act()
+    except ArtifactError as error:
+        assert "temporary folder" in error.message, error.message
+        assert "TMPDIR" in error.fix, error.fix
+    else:
+        raise SystemExit("nothing was raised")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

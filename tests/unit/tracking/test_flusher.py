@@ -153,6 +153,22 @@ def test_a_killed_flusher_goes_on_where_it_was(start, gate: Gate, attempts: str,
     assert [run.info.run_name for run in sent(mlflow_server, attempts)] == [f"step {number}" for number in range(20)]
 
 
+def test_once_sends_all_there_is(start, gate: Gate, tmp_path: Path, mlflow_server: str):
+    """One attempt with more points than a turn has is sent to its end too."""
+    gate.open()
+    dag, run = f"dag_{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+    event = {"e": "attempt", "run": run, "experiment": dag, "server": "", "name": "long", "at": 1, "tags": {},
+             "params": {}}  # fmt: skip
+    attempt, lock = spool.open_attempt(tmp_path / "spool", run, event)
+    lines = "".join(f'{{"at":{number},"values":{{"n":{number}}}}}\n' for number in range(25_000))
+    (attempt.folder / spool.LINES).write_text(lines)
+    attempt.append({"e": "end", "ended": "succeeded", "error": "", "at": 2})
+    lock.close()
+    assert start("--once").wait(200) == 0
+    [recorded] = sent(mlflow_server, dag)
+    assert (recorded.info.status, recorded.data.metrics["n"]) == ("FINISHED", 24_999)
+
+
 def test_once_says_when_the_server_is_away(start, attempts: str, tmp_path: Path):
     """For a script: exit code 1, and everything is still there."""
     assert start("--once").wait(90) == 1

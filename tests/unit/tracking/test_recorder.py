@@ -19,8 +19,8 @@ from skyrail.tracking.recorder import MAX_LINE, LineParser
 LONG = b'{"x": "' + b"a" * 10_000_000 + b'"}'
 
 
-def kept(stream: bytes, chunk: int) -> list[str]:
-    parser = LineParser()
+def kept(stream: bytes, chunk: int, metrics: str = "any") -> list[str]:
+    parser = LineParser(metrics)
     found = [text for start in range(0, len(stream), chunk) for text, _ in parser.feed(stream[start : start + chunk])]
     return found + [text for text, _ in parser.finish()]
 
@@ -58,6 +58,27 @@ def test_which_lines_are_metrics(stream: bytes, expected: list[str], chunk: int)
     if len(stream) > 1_000_000:
         chunk = 1 << 16
     assert kept(stream, chunk) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param(b'{"loss": 0.5}', [], id="00 a program's own log"),
+        pytest.param(b'{"level": "info", "message": "vh_metadata"}', [], id="01 that mentions the word"),
+        pytest.param(b'{"a": {"skyrail": {"b": 1}}}', [], id="02 not on the line itself"),
+        pytest.param(b'{"skyrail": {"loss": 0.5}}', [{"loss": 0.5}], id="10 metrics, said to be"),
+        pytest.param(
+            b'{"vh_metadata": {"loss": 0.5, "step": 1}}', [{"loss": 0.5, "step": 1}], id="11 in Valohai's way"
+        ),
+        pytest.param(b'{"skyrail": {"a": NaN}, "level": "info"}', [{"a": "NaN"}], id="12 beside other things"),
+        pytest.param(b'{"skyrail": 3}', [], id="13 no object"),
+        pytest.param(b'{"skyrail": {}}', [], id="14 an empty one"),
+    ],
+)
+def test_only_lines_that_say_so_count_when_asked_for(line: bytes, expected: list[Any]):
+    """With metrics="prefixed" a program whose log is JSON can be a step: its log is no metrics."""
+    found = [json.loads(text, parse_constant=str) for text in kept(line + b"\n", 1 << 16, "prefixed")]
+    assert found == expected
 
 
 @given(

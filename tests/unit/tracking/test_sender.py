@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from skyrail.tracking import names, spool
+from skyrail.tracking import delivery, names, spool
 from skyrail.tracking.flusher import GIVE_UP, Flusher, ServerAwayError
+from skyrail.tracking.points import shown
 from skyrail.tracking.sender import Sender
 
 
@@ -158,6 +159,96 @@ def test_lines_become_points_and_values(step: Step, client: Any):
     assert run.data.metrics["nested.auc"] == 0.9
     # Texts and lists come by way of the step, which masks secrets in them.
     assert names.VALUE_PREFIX + "note" not in run.data.tags
+
+
+def test_nan_and_infinity_arrive(step: Step, client: Any):
+    """NaN as it is; infinity as the largest number, which is how MLflow's databases keep it."""
+    step.line(a=math.nan, b=math.inf, c=-math.inf)
+    step.python("import mlflow; mlflow.log_metrics({'d': float('nan'), 'e': float('inf')})")
+    step.end("succeeded")
+    assert flush(step, client) == 0
+    metrics = runs(step, client)[0].data.metrics
+    assert math.isnan(metrics["a"])
+    assert math.isnan(metrics["d"])
+    assert [shown(metrics[name]) for name in "bce"] == [math.inf, -math.inf, math.inf]
+
+
+def test_names_have_a_limit_and_points_have_none(step: Step, client: Any, monkeypatch: pytest.MonkeyPatch):
+    """Whatever the way in and however often the flusher starts anew: so many names, one notice, every point of them."""
+    monkeypatch.setattr(delivery, "MAX_NAMES", 5)
+    step.line(**{f"line{n}": n for n in range(3)})
+    flush(step, client)
+    metrics = [[f"call{n}", 1.0, 1, 0, None] for n in range(4)]
+    step.attempt.append({"e": "metrics", "run": step.run, "m": metrics})
+    flush(step, client)  # a new Flusher each time: what it knows is on the disk
+    (step.attempt.folder / spool.SENT).write_text(json.dumps({"creating": step.run}))  # or, lost, on the server
+    step.line(late=1, line0=7)
+    step.end("succeeded")
+    assert flush(step, client) == 0
+    [run] = runs(step, client)
+    assert run.data.metrics == {"line0": 7.0, "line1": 1.0, "line2": 2.0, "call0": 1.0, "call1": 1.0}
+    assert run.data.tags[names.NOTICE_PREFIX + "names"].startswith("More than")
+
+
+def test_what_came_of_it_has_a_hash(steps: Callable[[str], Step], client: Any, mlflow_server: str):
+    """Attempts with equal outputs and equal last values came to the same result."""
+    found = []
+    for first, sha in ((-1.0, "a"), (-2.0, "a"), (-2.0, "b")):
+        step = steps(mlflow_server)
+        step.line(loss=first)
+        step.line(loss=0.5)
+        output = {names.OUTPUT_PREFIX + "return_value": json.dumps({"sha256": sha})}
+        step.attempt.append({"e": "tags", "run": step.run, "t": output})
+        step.end("succeeded")
+        assert flush(step, client) == 0
+        found.append(runs(step, client)[0].data.tags[names.VERSION_RESULTS])
+    assert found[0] == found[1] != found[2]
+
+
+def test_who_read_a_result_is_found_by_one_search(step: Step, client: Any):
+    """Lineage goes both ways: a run names what it read, and is found by it."""
+    one, two = str(uuid.uuid4()), str(uuid.uuid4())
+    step.attempt.append({"e": "tags", "run": step.run, "t": {names.READS: f"{one},{two}"}})
+    step.end("succeeded")
+    assert flush(step, client) == 0
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    found = client.search_runs(experiments, f"tags.`{names.READS}` LIKE '%{two}%'")
+    assert [run.info.run_id for run in found] == [runs(step, client)[0].info.run_id]
+
+
+def own_files(step: Step) -> Path:
+    folder = step.attempt.folder / spool.ARTIFACTS / step.run / names.FILES
+    (folder / names.VALUES_FOLDER).mkdir(parents=True)
+    (folder / names.SOURCE_FILE).write_text("def f(): ...\n")
+    (folder / names.VALUES_FOLDER / "matrix.json").write_text("[[1]]")
+    return folder
+
+
+def test_files_of_the_record_are_artifacts(step: Step, client: Any):
+    """Source, environment and long values can be read where the run is, beside the author's own files."""
+    own_files(step)
+    step.python("import mlflow; mlflow.log_text('hello', 'notes.txt')")
+    step.end("succeeded")
+    assert flush(step, client) == 0
+    run = runs(step, client)[0].info.run_id
+    assert {file.path for file in client.list_artifacts(run)} == {"notes.txt", "skyrail"}
+    assert {file.path for file in client.list_artifacts(run, "skyrail")} == {"skyrail/source.py", "skyrail/values"}
+
+
+def test_a_server_without_artifacts_keeps_the_record(step: Step, client: Any, tmp_path: Path):
+    """Where artifacts cannot be stored, metrics and the end arrive, and a notice says what is missing."""
+    experiment = client.create_experiment(step.experiment, artifact_location="s3://nobody/may/write/here")
+    own_files(step)
+    step.line(loss=1.0)
+    step.end("succeeded")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x",
+                            "AWS_SECRET_ACCESS_KEY": "y", "AWS_MAX_ATTEMPTS": "1"}.items():  # fmt: skip
+            patch.setenv(name, value)
+        assert flush(step, client) == 0
+    [run] = client.search_runs([experiment])
+    assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 1.0})
+    assert "are not among the artifacts" in run.data.tags[names.NOTICE_PREFIX + "files"]
 
 
 def test_a_crash_of_the_flusher_doubles_nothing(step: Step, client: Any):

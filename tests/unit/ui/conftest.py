@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.airflow_process import AirflowServer, airflow_server
 from tests.fakes.record import Written, write
+from tests.unit.ui import story as fraud
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,16 @@ def written(mlflow_server: str) -> Written:
 
 
 @pytest.fixture(scope="session")
+def story(mlflow_server: str) -> fraud.Story:
+    """Write the record of one training in full, and return the ids of its attempts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
+
+        return fraud.write(MlflowClient(mlflow_server))
+
+
+@pytest.fixture(scope="session")
 def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the file of messages that the pages show."""
     return tmp_path_factory.mktemp("inbox") / "notifications.jsonl"
@@ -29,10 +40,10 @@ def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(mlflow_server: str, inbox: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowServer]:
-    """Return an api-server that knows the pipeline's DAGs, and not the one called secret_dag."""
+    """Return an api-server that knows the pipelines' DAGs, and not those called secret_dag and fraud_secret."""
     with airflow_server(
         tmp_path_factory.mktemp("airflow"),
-        dags=("flights_train", "flights_score", "never_ran"),
+        dags=("flights_train", "flights_score", "never_ran", fraud.TRAIN, fraud.SCORE),
         AIRFLOW__SKYRAIL_TRACKING__SERVER=mlflow_server,
         AIRFLOW__SKYRAIL_NOTIFICATIONS__INBOX=str(inbox),
     ) as server:

@@ -21,6 +21,7 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
+        self.html = html
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -85,6 +86,67 @@ def test_a_filter_with_nothing_says_what_will_appear(server: AirflowServer, writ
     """An empty page explains itself."""
     assert "Nothing recorded for never_ran yet" in page(server, "/skyrail/runs?dag_id=never_ran").text
     assert "Nothing recorded for <b> yet" in page(server, "/skyrail/runs?dag_id=%3Cb%3E").text
+    assert 'No run matches "<i>" . Show all' in page(server, "/skyrail/runs?filter=%22%3Ci%3E%22").text
+
+
+@pytest.mark.parametrize(
+    ("question", "words", "missing"),
+    [
+        pytest.param("filter=extract", "extract", "hostile", id="00 text"),
+        pytest.param("filter=auc > 0.725", "0.7273", "0.7213", id="10 a metric"),
+        pytest.param("filter=ended = killed", "publish", "extract", id="20 how it ended"),
+        pytest.param("filter=p.seed = 7, auc < 0.722", "0.7213", "0.7273", id="30 both must hold"),
+        pytest.param("filter=score, started > 2999-01-01", "No run matches", "flights_score · score", id="40 nothing"),
+        pytest.param(
+            "dag_id=flights_train&filter=train", "auc log_loss train_rows", "Parameters", id="50 columns of a DAG"
+        ),
+        pytest.param("dag_id=flights_train&columns=p.seed,m.auc", "seed auc", "Parameters", id="60 chosen columns"),
+        pytest.param("columns=p.seed&columns=class", "seed class", "Parameters", id="70 chosen by boxes"),
+        pytest.param("columns=", "Ended Commit", "Parameters", id="80 no columns"),
+    ],
+)
+def test_the_table_shows_what_its_address_says(
+    server: AirflowServer, written: Written, question: str, words: str, missing: str
+):
+    """Filter, columns and order are in the address, and nowhere else."""
+    found = page(server, f"/skyrail/runs?{question}")
+    text = re.sub(r"How to filter .* as text\.|(?<=Columns ).*Default columns|Others", "", found.text)
+    table = text[text.find("Attempts of steps") :] if "Attempts of steps" in text else text
+    assert words in table
+    assert missing not in table
+
+
+def test_a_table_is_sorted_by_the_head_of_a_column(server: AirflowServer, written: Written):
+    """The largest first, at the second click the smallest; the order is told to those who do not see the arrow."""
+    path = "/skyrail/runs?dag_id=flights_train&filter=train&columns=m.auc"
+    first = page(server, path)
+    [head] = [str(link["href"]) for link in first.all("a") if "sort=-m.auc" in str(link["href"])]
+    down = page(server, head)
+    assert [each["aria-sort"] for each in down.all("th") if "aria-sort" in each] == ["descending"]
+    values = [float(text) for text in re.findall(r"0\.7\d\d\d", down.text)]
+    assert values == sorted(values, reverse=True)
+    assert len(values) == 4
+    [again] = [str(link["href"]) for link in down.all("a") if "sort=m.auc" in str(link["href"])]
+    assert [float(text) for text in re.findall(r"0\.7\d\d\d", page(server, again).text)] == sorted(values)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        pytest.param("filter=auc >> 3", "auc >> 3 is not a condition. Write, for example: auc > 0.9", id="00 filter"),
+        pytest.param("columns=<b>", "Nothing can be called '<b>'", id="10 columns"),
+        pytest.param("sort=p.seed", "Runs cannot be sorted by p.seed", id="20 order"),
+        pytest.param("page=next", "There is no such page", id="30 page"),
+    ],
+)
+def test_an_address_that_cannot_be_understood_says_so(
+    server: AirflowServer, written: Written, question: str, words: str
+):
+    """In a sentence, with what was written still in the form."""
+    found = page(server, f"/skyrail/runs?{question}", status=400)
+    assert words in found.text
+    assert "Attempts of steps" not in found.text
+    assert [each.get("name") for each in found.all("input")][:1] == ["filter"]
 
 
 def test_the_history_shows_every_comparison_and_promotion(server: AirflowServer, written: Written):

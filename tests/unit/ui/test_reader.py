@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,7 +12,9 @@ from tests.fakes.record import COMMIT, MODEL, Written
 from tests.fakes.sinks import http_sink
 
 from skyrail.errors import TrackingError
-from skyrail.tracking.reader import TrackingReader
+from skyrail.tracking import names
+from skyrail.tracking.paging import Order, Page
+from skyrail.tracking.reader import Query, TrackingReader
 from skyrail.tracking.rows import ComparisonRow, ModelRef, PromotionRow
 
 READABLE = {"flights_train", "flights_score"}
@@ -36,9 +39,9 @@ def test_attempts_come_newest_first_in_pages(mlflow_server: str, written: Writte
     async def all_pages(reader: TrackingReader) -> list[Any]:
         found, token = [], ""
         while True:
-            page = await reader.attempts(READABLE, page=token, size=5)
+            page = await reader.attempts(READABLE, Query(page=Page.read(token)), size=5)
             found += page.rows
-            token = page.older
+            token = page.after
             if not token:
                 return found
 
@@ -49,9 +52,82 @@ def test_attempts_come_newest_first_in_pages(mlflow_server: str, written: Writte
     assert {row.ended for row in rows} == {"succeeded", "failed", "killed", "skipped", "running"}
 
 
+@pytest.fixture(scope="module")
+def tied(mlflow_server: str) -> int:
+    """Write runs of which many started at one moment, or have one value of a metric, or none; return how many."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, RunTag
+
+    client = MlflowClient(mlflow_server)
+    experiment = client.create_experiment("ties")
+    for number in range(40):
+        run = client.create_run(experiment, start_time=1_700_000_000_000 + number // 16).info.run_id
+        tags = {names.KIND: names.ATTEMPT, names.DAG_ID: "ties", names.ATTEMPT_ID: f"id-{number}"}
+        auc = math.nan if number == 20 else math.inf if number == 21 else number % 3 / 2
+        metrics = [] if number % 10 == 9 else [Metric("auc", auc, 1, 0)]
+        client.log_batch(run, metrics=metrics, tags=[RunTag(name, value) for name, value in tags.items()])
+    return 40
+
+
+@pytest.mark.parametrize(
+    ("order", "count"),
+    [
+        pytest.param(Order(), 40, id="00 newest first"),
+        pytest.param(Order(descending=False), 40, id="10 oldest first"),
+        pytest.param(Order("auc"), 35, id="20 largest first, without those that have no number"),
+        pytest.param(Order("auc", descending=False), 35, id="30 smallest first"),
+    ],
+)
+def test_pages_lead_through_all_runs_both_ways(mlflow_server: str, tied: int, order: Order, count: int):
+    """However many share a start or a value, each run is on one page, and the way back shows the same pages."""
+
+    async def walk(reader: TrackingReader) -> tuple[list[list[str]], list[list[str]]]:
+        async def pages(token: str, way: str) -> list[list[str]]:
+            found = []
+            while True:
+                query = Query("ties", order=order, page=Page.read(token))
+                page = await reader.attempts({"ties"}, query, size=6)
+                found.append([row.attempt_id for row in page.rows])
+                token = getattr(page, way)
+                if not token:
+                    return found
+
+        return await pages("", "after"), await pages("last", "before")
+
+    forth, back = ask(mlflow_server, walk)
+    whole = [run for page in forth for run in page]
+    assert len(whole) == len(set(whole)) == count
+    assert [run for page in reversed(back) for run in page] == whole
+    assert all(len(page) == 6 for page in forth[:-1])
+
+
+def test_a_page_shows_the_same_runs_when_new_ones_have_arrived(mlflow_server: str, tied: int):
+    """Its address names a run, not a number."""
+    from mlflow import MlflowClient
+
+    async def pages(reader: TrackingReader) -> tuple[list[str], list[str]]:
+        first = await reader.attempts({"arriving"}, Query("arriving"), size=2)
+        second = Query("arriving", page=Page.read(first.after))
+        before = await reader.attempts({"arriving"}, second, size=2)
+        start(9)
+        after = await reader.attempts({"arriving"}, second, size=2)
+        return [row.attempt_id for row in before.rows], [row.attempt_id for row in after.rows]
+
+    client = MlflowClient(mlflow_server)
+    experiment = client.create_experiment("arriving")
+
+    def start(number: int) -> None:
+        tags = {names.KIND: names.ATTEMPT, names.DAG_ID: "arriving", names.ATTEMPT_ID: f"{number}"}
+        client.create_run(experiment, start_time=1_700_000_000_000 + number, tags=tags)
+
+    for number in range(4):
+        start(number)
+    assert ask(mlflow_server, pages) == (["1", "0"], ["1", "0"])
+
+
 def test_an_attempt_has_everything_that_was_recorded(mlflow_server: str, written: Written):
     """The version, the numbers, the Airflow attempt, and the model that it made."""
-    page = ask(mlflow_server, lambda reader: reader.attempts(READABLE, dag_id="flights_train"))
+    page = ask(mlflow_server, lambda reader: reader.attempts(READABLE, Query("flights_train")))
     [row] = [row for row in page.rows if row.mlflow_run == written.trained[3]]
     assert (row.dag_id, row.task_id, row.map_index, row.try_number) == ("flights_train", "train", -1, 1)
     assert (row.commit, row.dirty, row.seconds) == (COMMIT, True, 12.82)
@@ -75,7 +151,7 @@ def test_only_readable_dags_are_shown(
     mlflow_server: str, written: Written, readable: set[str], dag_id: str, dags: set[str]
 ):
     """What a user may not read is neither listed nor offered as a filter."""
-    page = ask(mlflow_server, lambda reader: reader.attempts(readable, dag_id=dag_id))
+    page = ask(mlflow_server, lambda reader: reader.attempts(readable, Query(dag_id)))
     assert {row.dag_id for row in page.rows} == dags
     assert set(page.dag_ids) <= readable
 

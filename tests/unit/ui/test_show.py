@@ -12,7 +12,7 @@ import pytest
 from skyrail.ui.inbox import Message, read_inbox
 from skyrail.ui.interval import WIDTH, drawing
 from skyrail.ui.links import Decider, decided_by, mlflow_run
-from skyrail.ui.show import MARKS, MINUS, duration, mark, number, plain, short, tone, when
+from skyrail.ui.show import MARKS, MINUS, duration, mark, number, plain, short, size, tone, when
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,22 @@ def test_a_number_reads_well(value: float, text: str):
 def test_a_duration_has_the_units_that_matter(seconds: float, text: str):
     """Never more than two units."""
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        pytest.param(None, "\N{EN DASH}", id="00 unknown"),
+        pytest.param(0, "0 B", id="10 nothing"),
+        pytest.param(1023, "1023 B", id="20 bytes"),
+        pytest.param(1024, "1.0 KiB", id="30 the next unit"),
+        pytest.param(48_234_567, "46.0 MiB", id="40 a frame"),
+        pytest.param(5 * 2**50, "5120.0 TiB", id="50 beyond the last unit"),
+    ],
+)
+def test_a_size_has_the_unit_that_fits(count: int | None, text: str):
+    """1024 to the next."""
+    assert size(count) == text
 
 
 def test_no_state_is_told_by_colour_alone():

@@ -6,20 +6,21 @@ is what was written.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pickle
 import tempfile
-import uuid
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from skyrail.errors import ArtifactError
+from skyrail.steps.artifacts.blobs import write_blob
 from skyrail.steps.artifacts.formats import BY_NAME, FORMATS, Format, Pickle
+from skyrail.steps.artifacts.sealing import CHUNK, SUFFIX, seal, unseal
 
 MARK = "skyrail.artifact"
 """The only key of an XCom value that is a reference."""
-
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Store:
     """Blobs under one fsspec address."""
 
     url: str
+    key_conn_id: str = ""
+    """Airflow connection with the keys that blobs are encrypted with; empty means that they are not."""
 
     def put(self, value: Any, *, made_by: str, attempt: str) -> Reference:
         """Write a value and return its reference.
@@ -63,7 +66,7 @@ class Store:
         Raises:
             ArtifactError: the value cannot be written by any format, or the store cannot be reached or is full.
         """
-        with tempfile.TemporaryFile() as file:
+        with _room("A result"), tempfile.TemporaryFile() as file:
             form = write_value(value, file)
             return self.keep(file, form=form.name, summary=form.summary(value), made_by=made_by, attempt=attempt)
 
@@ -85,7 +88,7 @@ class Store:
         Raises:
             ArtifactError: the blob is gone, was changed, or cannot be read.
         """
-        with tempfile.TemporaryFile() as file:
+        with _room("A copy of a stored result"), tempfile.TemporaryFile() as file:
             self.fetch(reference, file)
             return read_value(reference, file)
 
@@ -97,45 +100,39 @@ class Store:
         """
         import fsspec
 
-        made = f"made by {reference.made_by}"
+        what = f"The stored result {reference.uri}, made by {reference.made_by},"
         digest = hashlib.sha256()
         try:
             with fsspec.open(reference.uri, "rb") as blob:
-                while chunk := blob.read(CHUNK):
+                sealed = reference.uri.endswith(SUFFIX)
+                for chunk in unseal(blob, self.key_conn_id) if sealed else _chunks(blob):
                     digest.update(chunk)
-                    file.write(chunk)
+                    with _room("A copy of it"):
+                        file.write(chunk)
+            with _room("A copy of it"):
+                file.flush()
         except FileNotFoundError:
-            raise ArtifactError(
-                f"The stored result {reference.uri}, {made}, is gone.",
-                fix="Clear that task so that it is made again.",
-            ) from None
+            raise ArtifactError(f"{what} is gone.", fix="Clear that task so that it is made again.") from None
+        except ArtifactError as error:
+            raise ArtifactError(f"{what} cannot be read. {error.message}", fix=error.fix) from error
         except Exception as error:
             raise ArtifactError(
-                f"The stored result {reference.uri}, {made}, cannot be read: {error}",
+                f"{what} cannot be read: {error}",
                 fix="Check that this worker reaches [skyrail_tracking] store and may read there.",
             ) from error
         if digest.hexdigest() != reference.sha256:
             raise ArtifactError(
-                f"The stored result {reference.uri}, {made}, is not what was written there: its SHA-256 is "
-                f"{digest.hexdigest()} instead of {reference.sha256}.",
+                f"{what} is not what was written there: its SHA-256 is {digest.hexdigest()} instead of "
+                f"{reference.sha256}.",
                 fix="Clear that task so that it is made again, and find out who writes to the store.",
             )
 
     def _put_blob(self, file: IO[bytes], sha256: str) -> str:
-        import fsspec
-
-        path = f"{self.url.rstrip('/')}/{sha256[:2]}/{sha256}"
+        path = f"{self.url.rstrip('/')}/{sha256[:2]}/{sha256}{SUFFIX if self.key_conn_id else ''}"
         try:
-            filesystem, target = fsspec.url_to_fs(path)
-            if filesystem.exists(target):
-                return path
-            filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
-            # Under its name a blob is complete, whatever happens to this process.
-            building = f"{target}.{uuid.uuid4().hex}"
-            with filesystem.open(building, "wb") as blob:
-                while chunk := file.read(CHUNK):
-                    blob.write(chunk)
-            filesystem.mv(building, target)
+            write_blob(path, seal(file, self.key_conn_id) if self.key_conn_id else _chunks(file))
+        except ArtifactError:
+            raise
         except Exception as error:
             raise ArtifactError(
                 f"A result cannot be written to the artifact store {self.url}: {error}",
@@ -176,7 +173,7 @@ def read_value(reference: Reference, file: IO[bytes]) -> Any:
     """
     file.seek(0)
     try:
-        return BY_NAME[reference.format].read(file)
+        return BY_NAME[reference.format].read_as(file, reference.summary)
     except Exception as error:
         raise ArtifactError(
             f"The stored result {reference.uri}, made by {reference.made_by}, cannot be loaded here: "
@@ -195,8 +192,25 @@ def _cannot_store(value: Any, error: Exception) -> ArtifactError:
     )
 
 
+@contextlib.contextmanager
+def _room(what: str) -> Iterator[None]:
+    """Make a sentence of what the disk of temporary files refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise ArtifactError(
+            f"{what} cannot be written to a file in the temporary folder {tempfile.gettempdir()}: {error}",
+            fix="Make room there, or set TMPDIR to a folder on a larger disk.",
+        ) from error
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK):
+        yield chunk
+
+
 def _digest(file: IO[bytes]) -> str:
     digest = hashlib.sha256()
-    while chunk := file.read(CHUNK):
+    for chunk in _chunks(file):
         digest.update(chunk)
     return digest.hexdigest()

@@ -47,29 +47,39 @@ function localTimes() {
 function prepare() {
   localTimes();
   const form = document.querySelector("form.filter");
-  if (form) {
-    form.querySelector("button").hidden = true;
-    form.querySelector("select").addEventListener("change", () => form.submit());
-  }
+  if (form) form.querySelector("select").onchange = () => form.requestSubmit();
 }
 
 // What happens shows up without a reload, unless somebody is in the middle of reading or choosing.
+const shown = new Map([...document.querySelectorAll(".live")].map((live) => [live.id, live.innerHTML]));
+
+function busy(live) {
+  return live.querySelector("details[open]") || live.contains(document.activeElement) || !getSelection().isCollapsed;
+}
+
 async function refresh() {
-  const live = document.getElementById("live");
-  const busy = live.querySelector("details[open]") || live.contains(document.activeElement) || !getSelection().isCollapsed;
-  if (document.hidden || busy || new URLSearchParams(location.search).has("page")) return;
+  const still = new URLSearchParams(location.search).has("page") || document.querySelector("#over[data-over]");
+  const idle = [...document.querySelectorAll(".live")].filter((live) => !busy(live));
+  if (document.hidden || still || !idle.length) return;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
-    const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
-    if (!next || next.innerHTML === refresh.last) return;
-    refresh.last = next.innerHTML;
-    live.replaceChildren(...document.importNode(next, true).childNodes);
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual" });
+    const waiting = document.getElementById("waiting");
+    if (answer.type === "opaqueredirect") return waiting && location.reload();
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    // A run that was not on record when the page was opened, and a metric that is new, need the whole page.
+    const curves = page.querySelectorAll(".curve").length > document.querySelectorAll(".curve").length;
+    if (curves || (waiting && page.getElementById("more"))) return location.reload();
+    for (const live of idle) {
+      const next = page.getElementById(live.id);
+      if (!next || next.innerHTML === shown.get(live.id)) continue;
+      shown.set(live.id, next.innerHTML);
+      live.replaceChildren(...document.importNode(next, true).childNodes);
+    }
     prepare();
   } catch {
     // Signed out, or the server restarts: the page stays as it is, and a click tells.
   }
 }
-refresh.last = document.getElementById("live").innerHTML;
 
 prepare();
 setInterval(refresh, 10_000);

@@ -39,7 +39,17 @@ function applyTheme() {
   }
 }
 
+// In a tab of a page of Airflow's, that page is the heading.
+function inTab() {
+  try {
+    return window.parent !== window && /\/plugin\/skyrail-/.test(window.parent.location.pathname);
+  } catch {
+    return false;
+  }
+}
+
 applyTheme();
+root.classList.toggle("tab", inTab());
 prefersDark.addEventListener("change", applyTheme);
 window.addEventListener("storage", applyTheme);
 if (host()) new MutationObserver(applyTheme).observe(host(), { attributes: true, attributeFilter: ["class", "style"] });

@@ -1,0 +1,53 @@
+"""One blob at any fsspec address: under its name it is complete, whatever happens to the process that writes it."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "ocilake", "oss"})
+"""Protocols where an object appears when its upload ends, and where renaming is copying."""
+
+
+def write_blob(path: str, chunks: Iterable[bytes]) -> None:
+    """Write a blob, unless there is one: equal names mean equal contents.
+
+    Raises:
+        Exception: whatever the file system raises; nothing is then left under the name.
+    """
+    import fsspec
+
+    filesystem, target = fsspec.url_to_fs(path)
+    if filesystem.exists(target):
+        return
+    protocols = {filesystem.protocol} if isinstance(filesystem.protocol, str) else set(filesystem.protocol)
+    if protocols & OBJECT_STORES:
+        # No folders to make there: s3fs would make a missing bucket.
+        _write(filesystem, target, chunks)
+        return
+    filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
+    building = f"{target}.{uuid.uuid4().hex}"
+    try:
+        _write(filesystem, building, chunks)
+        filesystem.mv(building, target)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            filesystem.rm_file(building)
+        raise
+
+
+def _write(filesystem: Any, path: str, chunks: Iterable[bytes]) -> None:
+    blob = filesystem.open(path, "wb")
+    try:
+        for chunk in chunks:
+            blob.write(chunk)
+    except BaseException:
+        # Closing would complete the upload of what is there so far.
+        with contextlib.suppress(Exception):
+            blob.discard()
+        with contextlib.suppress(Exception):
+            blob.closed = True
+        raise
+    blob.close()
