@@ -90,8 +90,8 @@ def _reason(verdict: str, current: int | None, margin: float) -> str:
             "INCONCLUSIVE": f"Not shown to be better than the {other}: the interval includes zero.",
         }[verdict]
     return {
-        "PASS": f"Not worse than {other} by more than {margin:.4f}: the whole interval is above that.",
-        "FAIL": f"Worse than {other} by more than {margin:.4f}: the whole interval is below that.",
+        "PASS": f"Not worse than {other} by more than {margin:.4f}: the whole interval is above -{margin:.4f}.",
+        "FAIL": f"Worse than {other} by more than {margin:.4f}: the whole interval is below -{margin:.4f}.",
         "INCONCLUSIVE": f"Could be worse than {other} by more than {margin:.4f}: the interval reaches across that.",
     }[verdict]
 

@@ -27,6 +27,11 @@ def test_airflow_accepts_both_plugins(server: AirflowServer):
         plugins = {plugin["name"]: plugin for plugin in browser.get("/api/v2/plugins").json()["plugins"]}
         assert browser.get("/api/v2/plugins/importErrors").json()["total_entries"] == 0
         assert {"skyrail_listener", "skyrail_ui"} <= set(plugins)
-        [view] = plugins["skyrail_ui"]["external_views"]
-        assert (view["name"], view["url_route"], view["href"]) == ("Skyrail", "skyrail", "skyrail/runs")
-        assert browser.get(f"/{view['icon']}").headers["content-type"] == "image/svg+xml"
+        views = plugins["skyrail_ui"]["external_views"]
+        assert [(view["name"], view["destination"], view["url_route"]) for view in views] == [
+            ("Skyrail", "nav", "skyrail"),
+            ("Runs", "dag_run", "skyrail-dag-run"),
+            ("Record", "task_instance", "skyrail-task-instance"),
+        ]
+        for view in views:
+            assert browser.get(f"/{view['icon']}").headers["content-type"] == "image/svg+xml"

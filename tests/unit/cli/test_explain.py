@@ -115,7 +115,15 @@ def test_an_image_on_kubernetes(folder: Path):
         name="flights-training-score",
         image=IMAGE,
         command=["./score.sh"],
-        environment={},
+        environment={
+            "HOME": "/tmp",
+            "SKYRAIL_INPUTS": "/skyrail/inputs",
+            "SKYRAIL_OUTPUTS": "/skyrail/outputs",
+            "SKYRAIL_CONFIG": "/skyrail/config",
+            "VH_INPUTS_DIR": "/skyrail/inputs",
+            "VH_OUTPUTS_DIR": "/skyrail/outputs",
+            "VH_CONFIG_DIR": "/skyrail/config",
+        },
         folders={"inputs": "/skyrail/inputs", "outputs": "/skyrail/outputs", "config": "/skyrail/config"},
     ), done.stderr
 

@@ -51,6 +51,7 @@ def test_airflows_variables() -> None:
         "AIRFLOW__SKYRAIL_TRACKING__STORE": "/srv/home/store",
         "AIRFLOW__SKYRAIL_AUTH__LOGIN_LINKS": "/srv/home/login",
         "AIRFLOW__SKYRAIL_NOTIFICATIONS__INBOX": "/srv/home/notifications.jsonl",
+        "AIRFLOW__SKYRAIL_ENVIRONMENTS__AUTO_LOCK": "True",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }

@@ -95,14 +95,12 @@ def test_an_outage_in_the_middle_of_a_hundred_tasks(server: Server, client: Any,
         "AIRFLOW__SKYRAIL_TRACKING__SPOOL": str(tmp_path / "spool"),
     }
     share = TASKS // WORKERS
-    workers = [
-        subprocess.Popen(
-            [sys.executable, program, str(n * share), str((n + 1) * share), str(LINES)],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-        )
-        for n in range(WORKERS)
-    ]
+
+    def begin(worker: int) -> subprocess.Popen[bytes]:
+        numbers = [str(worker * share), str((worker + 1) * share), str(LINES)]
+        return subprocess.Popen([sys.executable, program, *numbers], env=environment, stdout=subprocess.DEVNULL)
+
+    workers = [begin(worker) for worker in range(WORKERS // 2)]
     flusher = Flusher(tmp_path / "spool", client)
 
     def recorded() -> int:
@@ -112,6 +110,7 @@ def test_an_outage_in_the_middle_of_a_hundred_tasks(server: Server, client: Any,
     while recorded() < TASKS // 10:  # some are recorded, some half, some have not begun
         flusher.sweep()
     server.kill()
+    workers += [begin(worker) for worker in range(WORKERS // 2, WORKERS)]
     while any(worker.poll() is None for worker in workers):
         with pytest.raises(ServerAwayError):
             flusher.sweep()

@@ -77,8 +77,9 @@ OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
 def other_python() -> Path | None:
     """Return an interpreter of another version that Skyrail supports, or None when this machine has none."""
     names = [f"python3.{minor}" for minor in (11, 12, 13) if f"3.{minor}" != OURS]
-    pyenv = sorted(Path("~/.pyenv/versions").expanduser().glob("3.1[123].*/bin/python3.1[123]"))
-    for path in [*(Path(found) for name in names if (found := shutil.which(name))), *pyenv]:
+    # Where a version manager keeps them all, those that the PATH does not lead to are beside this one.
+    beside = sorted(Path(sys.base_prefix).parent.glob("3.1[123].*/bin/python3.1[123]"))
+    for path in [*(Path(found) for name in names if (found := shutil.which(name))), *beside]:
         if (
             path.name in names
             and subprocess.run([path, "-c", "pass"], capture_output=True, check=False).returncode == 0
