@@ -120,6 +120,11 @@ class Capture:
             self._provenance.take_environment(text)
         self.note({names.LOCK_SHA256: sha256})
 
+    def gpus_held(self) -> None:
+        """Count the seconds of GPUs from now on: the step has waited for them until here."""
+        if self._usage is not None:
+            self._usage.gpus_held()
+
     def bound(self) -> None:
         """Write the version as far as it is known, once all arguments are: a running attempt has one too."""
         if self._provenance is not None and self.attempt is not None:

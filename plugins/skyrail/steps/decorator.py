@@ -52,6 +52,11 @@ class StepOperator(_PythonDecoratedOperator):
         super().__init__(**kwargs)
 
     @property
+    def is_async(self) -> bool:
+        """Whether Airflow awaits the function itself; what runs it elsewhere does that there."""
+        return runner(self.options) is None and super().is_async
+
+    @property
     def options(self) -> StepOptions:
         """What the step asked for, understood."""
         return StepOptions.from_dict(self.step_options)
@@ -62,6 +67,7 @@ class StepOperator(_PythonDecoratedOperator):
         self._capture = capture
         try:
             with capture, _gpus(self.options):
+                capture.gpus_held()
                 self._bind(capture)
                 capture.bound()
                 result = super().execute(context)
@@ -197,8 +203,11 @@ def runner(options: StepOptions) -> Callable[[Call], Any] | None:
 
 @contextlib.contextmanager
 def _gpus(options: StepOptions) -> Iterator[None]:
-    """Let the step see the GPUs it asked for, and no others. In a pod the cluster has seen to that."""
-    if options.target not in ("local", "celery"):
+    """Let a step with needs see the GPUs it asked for, and no others. In a pod the cluster has seen to that.
+
+    A step that says nothing of what it needs sees what its process sees.
+    """
+    if options.target not in ("local", "celery") or not options.needs:
         yield
         return
     from skyrail.steps.resources.gpus import lease

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import inspect
 import json
 import os
+import pickle
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +18,7 @@ from skyrail.steps.artifacts.store import Reference
 from skyrail.steps.options import StepOptions
 from skyrail.tracking import names
 from skyrail.tracking.git_state import GitState
-from skyrail.tracking.masking import masked, redact, text_of, without_users
+from skyrail.tracking.masking import MASK, is_text, masked, redact, text_of, without_users
 from skyrail.tracking.version import environment_text, platform_name, sha256, source_of
 from skyrail.tracking.version_key import Made, version
 
@@ -54,11 +57,11 @@ class Provenance:
             names.DIRTY: str(code.dirty).lower(),
             names.SOURCE_SHA256: sha256(self._source) if self._source else "",
             names.ENVIRONMENT_SHA256: sha256(self._environment),
-            names.PYTHON: platform.python_version(),
-            names.PLATFORM: platform_name(),
             "mlflow.source.name": f"{self._file.name}:{self._function.__name__}",
             "mlflow.source.type": "JOB",
         }
+        if not self._options.image:  # a container has its own
+            tags |= {names.PYTHON: platform.python_version(), names.PLATFORM: platform_name()}
         if code.commit:
             tags["mlflow.source.git.commit"] = code.commit
         if self._options.command:
@@ -79,9 +82,8 @@ class Provenance:
     def take_params(self, params: Mapping[str, Any]) -> dict[str, str]:
         """Take up parameters; return them as they are recorded, secrets masked and long ones cut."""
         texts = masked(dict(params))
-        self._parameters.update(
-            {name: text if len(text) <= MAX_VALUE else sha256(text) for name, text in texts.items()}
-        )
+        for (name, text), value in zip(texts.items(), params.values(), strict=True):
+            self._parameters[name] = _content(value, text)
         return {name: text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…" for name, text in texts.items()}
 
     def take_input(self, name: str, reference: Reference) -> None:
@@ -120,8 +122,8 @@ class Provenance:
             if self._options.image
             else noted.get(names.LOCK_SHA256) or noted[names.ENVIRONMENT_SHA256],
             image=noted.get(names.IMAGE, ""),
-            python=noted[names.PYTHON],
-            platform=noted[names.PLATFORM],
+            python=noted.get(names.PYTHON, ""),
+            platform=noted.get(names.PLATFORM, ""),
             parameters=self._parameters,
             inputs=self._inputs,
         )
@@ -143,6 +145,14 @@ class Provenance:
     def _masked_patch(self) -> str | None:
         content = self._git.patch().content
         return None if content is None else str(redact(content.decode("utf-8", "surrogateescape")))
+
+
+def _content(value: Any, text: str) -> str:
+    """Return what of a parameter counts: its text, or the hash of a long one or of what no text shows whole."""
+    if MASK not in text and not is_text(value):
+        with contextlib.suppress(Exception):  # an object that cannot be pickled is known by its text alone
+            return hashlib.sha256(pickle.dumps(value, protocol=5)).hexdigest()
+    return text if len(text) <= MAX_VALUE else sha256(text)
 
 
 def place_tags(options: StepOptions) -> dict[str, str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.definitions._internal.contextmanager import DagContext
+from airflow.sdk.bases.operator import get_merged_defaults
+from airflow.sdk.definitions._internal.contextmanager import DagContext, TaskGroupContext
 
 from skyrail.errors import StepError
 from skyrail.steps.options import StepOptions
@@ -36,7 +37,9 @@ def translate(function: Callable[..., Any], kwargs: dict[str, Any]) -> tuple[dic
         SkyrailError: the step asks for something that cannot be, in one sentence each.
     """
     step = str(kwargs.get("task_id") or function.__name__)
-    own = {name: kwargs[name] for name in STEP_ARGUMENTS if kwargs.get(name) is not None}
+    defaults = _defaults(kwargs)
+    given = {name: kwargs.get(name, defaults.get(name)) for name in STEP_ARGUMENTS}
+    own = {name: value for name, value in given.items() if value is not None}
     rest = {name: value for name, value in kwargs.items() if name not in STEP_ARGUMENTS}
     _refuse_misspelt(step, rest)
     packages = _packages(step, own.get("packages"))
@@ -68,7 +71,13 @@ def translate(function: Callable[..., Any], kwargs: dict[str, Any]) -> tuple[dic
     grow = bool(own.get("grow_on_oom", False))
     identity = str(own.get("identity", ""))
     placement = place(step, needs, identity=identity or None, image=image or None, grow_on_oom=grow)
-    placed, more = combine(step, placement, _said(rest))
+    if image and placement.target == "kubernetes":
+        raise StepError(
+            f"Step {step!r} has image=, and this version starts no pod of the author's image on Kubernetes.",
+            fix="Run it where workers have Docker or Podman (a class of the CeleryExecutor), or take image= away.",
+        )
+    said = {name: value for name, value in {**defaults, **rest}.items() if value is not None}
+    placed, more = combine(step, placement, said)
     options = StepOptions(
         needs=needs.to_dict(),
         target=placement.target,
@@ -127,11 +136,12 @@ def _program(step: str, own: dict[str, Any], function: Callable[..., Any]) -> tu
     return check(step, image=own.get("image"), command=own.get("command"), function=function)
 
 
-def _said(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments that the author gave a value, on the step or as a default of its DAG."""
+def _defaults(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the default arguments of a step: its own, its task group's and its DAG's."""
     dag = kwargs.get("dag") or DagContext.get_current()
-    defaults = {**(dag.default_args if dag else {}), **(kwargs.get("default_args") or {})}
-    return {name: value for name, value in {**defaults, **kwargs}.items() if value is not None}
+    group = kwargs.get("task_group") or (TaskGroupContext.get_current(dag) if dag else None)
+    defaults, _ = get_merged_defaults(dag, group, None, kwargs.get("default_args"))
+    return dict(defaults)
 
 
 def _refuse_misspelt(step: str, kwargs: dict[str, Any]) -> None:

@@ -36,6 +36,15 @@ def text_of(value: Any, name: str | None = None) -> str:
     return str(redact(text))
 
 
+def is_text(value: Any) -> bool:
+    """Tell whether the text of a value shows all of it: whether it is made of JSON's own types, tuples and sets."""
+    try:
+        json.dumps(_ordered(value))
+    except Exception:
+        return False
+    return True
+
+
 def _ordered(value: Any) -> Any:
     """Return a value with its sets as lists in one order, since that of a set is another in each process."""
     if isinstance(value, set | frozenset):

@@ -27,9 +27,13 @@ class Usage:
         # Forget the peak of whatever this process did before, such as an earlier attempt in one Python session.
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
-        self._started = time.monotonic()
+        self._held = time.monotonic()
         self._cpu = _cpu_seconds()
         self._children = _largest_child()
+
+    def gpus_held(self) -> None:
+        """Count the seconds of GPUs from now on."""
+        self._held = time.monotonic()
 
     def tags(self, gpus: int = 0, *, own: bool = True) -> dict[str, str]:
         """Return what was used until now, as tags.
@@ -47,7 +51,7 @@ class Usage:
                 names.CPU_SECONDS: f"{_cpu_seconds() - self._cpu:.3f}",
             }
         if gpus:
-            found[names.GPU_SECONDS] = f"{gpus * (time.monotonic() - self._started):.3f}"
+            found[names.GPU_SECONDS] = f"{gpus * (time.monotonic() - self._held):.3f}"
         return found
 
     def _largest_new_child(self) -> int:

@@ -43,7 +43,8 @@ def version(made: Made) -> dict[str, str]:
         names.VERSION_PARAMETERS: _sha256(made.parameters),
         names.VERSION_DATA: _sha256(made.inputs),
     }
-    if made.patch_sha256 is None or not (made.source_sha256 or made.command):
+    # Without a revision nobody knows what else the function calls.
+    if made.patch_sha256 is None or not made.revision or not (made.source_sha256 or made.command):
         return parts
     parts[names.VERSION_CODE] = _sha256([made.revision, made.patch_sha256, made.source_sha256, made.command])
     key = _sha256({name: parts[name] for name in names.VERSION_PARTS})

@@ -37,6 +37,7 @@ PARAMS = {"params.month": "2013-01", "password": "hunter2"}
 IDENTITY = {
     names.ATTEMPT_ID: str(uuid.uuid4()), names.DAG_ID: "dag", names.RUN_ID: "run", names.TASK_ID: "task",
     names.MAP_INDEX: "-1", names.TRY_NUMBER: "1", names.LOGICAL_DATE: "2013-01-01T00:00:00+00:00",
+    names.BUNDLE_NAME: "dags", names.BUNDLE_VERSION: "v1",
 }
 
 BEFORE
@@ -335,6 +336,8 @@ PARTS = {*names.VERSION_PARTS, names.VERSION}
         pytest.param("print()", "", {names.VERSION_CODE, names.VERSION}, id="10 the function"),
         pytest.param("pass", "PARAMS['rate'] = 2", {names.VERSION_PARAMETERS, names.VERSION}, id="20 a parameter"),
         pytest.param("pass", "PARAMS['password'] = 'other'", set(), id="21 a secret, which is masked before"),
+        pytest.param("pass", "import numpy; PARAMS['x'] = numpy.arange(5000) % 7",
+                     {names.VERSION_PARAMETERS, names.VERSION}, id="22 an array, whose text shows its ends only"),
         pytest.param("pass", "OPTIONS = StepOptions(command=('y',))", {names.VERSION_CODE, names.VERSION},
                      id="30 the program that runs instead"),
         pytest.param("pass", "OPTIONS = StepOptions(image='x')", {names.VERSION_ENVIRONMENT, names.VERSION},

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, TaskGroup, task
 
 from skyrail.errors import SkyrailError
+from skyrail.steps.decorator import StepOperator
 from skyrail.steps.options import StepOptions
 from skyrail.steps.translation import duration, translate
 
@@ -95,6 +96,41 @@ def test_an_author_who_chooses_a_pool_keeps_it() -> None:
         task.step(memory="1Gi")(train)()
     assert dag.task_dict["train"].pool == "theirs"
     assert dag.task_dict["train"].pool_slots == 1
+
+
+def test_defaults_of_a_dag_and_of_a_group_count() -> None:
+    """`default_args` may say what all steps need; a step's own word wins, and None takes a default away."""
+    with DAG("d", schedule=None, default_args={"memory": "1Gi", "timeout": "5m"}) as dag:
+        with TaskGroup("g", default_args={"pool": "theirs"}):
+            task.step(train)()
+        task.step(memory="2Gi", timeout=None)(train).override(task_id="own")()
+    grouped, own = dag.task_dict["g.train"], dag.task_dict["own"]
+    assert StepOptions.from_dict(grouped.step_options).needs["memory"] == 2**30
+    assert (grouped.pool, grouped.execution_timeout) == ("theirs", timedelta(minutes=5))
+    assert StepOptions.from_dict(own.step_options).needs["memory"] == 2 * 2**30
+    assert own.execution_timeout is None
+
+
+def test_an_image_is_refused_where_nothing_would_start_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__SKYRAIL_RESOURCES__TARGET", "kubernetes")
+    with pytest.raises(SkyrailError, match="starts no pod of the author's image"):
+        translate(empty, {"image": f"team/train@sha256:{'a' * 64}", "command": ["./train.sh"]})
+
+
+def test_airflow_does_not_await_a_function_that_runs_elsewhere() -> None:
+    """It would run it in the task's own process, with the wrong packages."""
+
+    async def fetch() -> int:
+        return 1
+
+    with DAG("d", schedule=None) as dag:
+        task.step(fetch)()
+        task.step(command=["true"])(empty)()
+    assert dag.task_dict["fetch"].is_async
+    operator = StepOperator(
+        task_id="x", python_callable=fetch, op_args=[], op_kwargs={}, step_options={"packages": ["six"]}
+    )
+    assert not operator.is_async
 
 
 def test_options_come_back_as_they_were() -> None:

@@ -59,6 +59,7 @@ def test_the_order_of_names_is_no_difference():
     [
         pytest.param({"patch_sha256": None}, id="00 nobody knows how files differ from the commit"),
         pytest.param({"source_sha256": ""}, id="10 a function without source"),
+        pytest.param({"revision": ""}, id="20 files that are in no repository"),
     ],
 )
 def test_what_is_not_known_is_not_called_equal(change: dict):
