@@ -16,6 +16,8 @@ def lead(attempt: Attempt, server: str) -> dict[str, str | None]:
         "MLFLOW_RUN_ID": attempt.run,
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        # A model needs what the step runs with, and not the project that happens to be in the current folder.
+        "MLFLOW_UV_AUTO_DETECT": "false",
     }
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

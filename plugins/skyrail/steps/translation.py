@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
 import re
@@ -103,10 +104,11 @@ def duration(step: str, value: Any) -> timedelta:
     found: timedelta | None = None
     if isinstance(value, timedelta):
         found = value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        found = timedelta(seconds=value)
-    elif isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        found = timedelta(**{_UNITS[match[2]]: float(match[1])})
+    with contextlib.suppress(ValueError, OverflowError):  # no number, or beyond a timedelta
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found = timedelta(seconds=value)
+        elif isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
+            found = timedelta(**{_UNITS[match[2]]: float(match[1])})
     if found is None or found <= timedelta():
         raise StepError(
             f"Step {step!r} has timeout={value!r}, which is no duration.",

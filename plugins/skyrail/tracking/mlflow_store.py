@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -49,9 +50,8 @@ from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.validation import _validate_logged_model_name
 
-from skyrail.tracking import spool
+from skyrail.tracking import names, spool
 from skyrail.tracking.masking import redact_known
-from skyrail.tracking.names import LOCAL_ID
 from skyrail.tracking.spool_state import RunState, SpoolState
 
 log = logging.getLogger(__name__)
@@ -125,6 +125,7 @@ class SpoolStore(AbstractStore):
             self._refuse_changed_params(run_id, shown)
             self._event({"e": "params", "run": run_id, "p": shown})
         if tags:
+            _refuse_own_tags(tag.key for tag in tags)
             shown = {redact_known(t.key): redact_known(str(t.value)) for t in tags}
             self._event({"e": "tags", "run": run_id, "t": shown})
 
@@ -135,6 +136,7 @@ class SpoolStore(AbstractStore):
         if run_id not in self._known().runs:
             self._ask("delete_tag", run_id, key)
             return
+        _refuse_own_tags([key])
         self._event({"e": "untag", "run": run_id, "k": key})
 
     def log_inputs(
@@ -355,7 +357,7 @@ class SpoolStore(AbstractStore):
             if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 raise
             experiments = [experiment.experiment_id for experiment in server.search_experiments(max_results=1000)]
-            found = server.search_runs(experiments, f"tags.`{LOCAL_ID}` = '{run_id}'", 1, max_results=1)
+            found = server.search_runs(experiments, f"tags.`{names.LOCAL_ID}` = '{run_id}'", 1, max_results=1)
             if not found:
                 raise
             return found[0]
@@ -369,7 +371,7 @@ class SpoolStore(AbstractStore):
             if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 raise
             experiments = [experiment.experiment_id for experiment in server.search_experiments(max_results=1000)]
-            found = server.search_logged_models(experiments, f"tags.`{LOCAL_ID}` = '{model_id}'", max_results=1)
+            found = server.search_logged_models(experiments, f"tags.`{names.LOCAL_ID}` = '{model_id}'", max_results=1)
             if not found:
                 raise
             return found[0]
@@ -395,3 +397,13 @@ for _name in dir(AbstractStore):
 def _metric(key: str, point: list[Any]) -> Metric:
     value, timestamp, step = point
     return Metric(key, value, timestamp, step)
+
+
+def _refuse_own_tags(keys: Iterable[str]) -> None:
+    """Raise when an author would write what the record is found by."""
+    if own := [key for key in keys if key.startswith(names.PREFIX)]:
+        raise MlflowException(
+            f"The tag {own[0]!r} is part of the record that Skyrail keeps. Choose a name that does not begin with "
+            f"{names.PREFIX!r}.",
+            error_code=INVALID_PARAMETER_VALUE,
+        )

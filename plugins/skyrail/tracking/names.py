@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Literal
 from urllib.parse import quote
 
+PREFIX = "skyrail."
+"""Of every tag that is the record's own; authors choose others."""
+
 # What a run is: each run that Skyrail writes has this tag.
 KIND = "skyrail.kind"
 ATTEMPT, COMPARISON, PROMOTION = "attempt", "comparison", "promotion"

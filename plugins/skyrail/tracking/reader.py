@@ -23,6 +23,8 @@ MAX_VERSIONS = 200
 MAX_HISTORY = 200
 """So much of a list is shown at most; MLflow's own pages show the rest."""
 
+ENVIRONMENT = f"{names.FILES}/{names.ENVIRONMENT_FILE}"
+
 SHOWN_BYTES = 64 * 1024
 """A text up to this size is shown on the page; a larger one is a link."""
 
@@ -48,6 +50,8 @@ class Query:
     """In MLflow's filter language, all to hold; see `skyrail.tracking.filters`."""
     order: Order = NEWEST_FIRST
     page: Page = FIRST
+    models: bool = True
+    """Whether to look up the versions of models that each attempt made: two more questions to MLflow."""
 
     def asks_for(self, row: AttemptRow) -> bool:
         """Return whether a run that MLflow found is meant: a character in a name may have stood for any other."""
@@ -118,7 +122,7 @@ class TrackingReader:
         # The experiment's name is a promise, the tag is the record: both must be of a readable DAG.
         shown = [row for row in page if row.dag_id in readable and query.asks_for(row)]
         return Attempts(
-            rows=await self._with_models(shown),
+            rows=await self._with_models(shown) if query.models else tuple(shown),
             before=address("before", page[0], query.order) if before and page else "",
             after=address("after", page[-1], query.order) if after and page else "",
             dag_ids=dag_ids,
@@ -153,15 +157,19 @@ class TrackingReader:
         """
         return await lineage(self._api, detail, experiments=await self._experiments(), readable=readable)
 
-    async def files(self, detail: Detail) -> tuple[File, ...]:
+    async def files(self, detail: Detail, *, code: bool) -> tuple[File, ...]:
         """Return what the record keeps of an attempt's code and environment, small texts with their content.
+
+        Without `code` it is the environment alone; no other file is read or named.
 
         Raises:
             TrackingError: MLflow does not answer.
         """
         run = detail.row.mlflow_run
         answer = await self._api.get("artifacts/list", run_id=run, path=names.FILES)
-        listed = [item for item in answer.get("files", []) if not item.get("is_dir")]
+        listed = [
+            item for item in answer.get("files", []) if not item.get("is_dir") and (code or item["path"] == ENVIRONMENT)
+        ]
         small = [item["path"] for item in listed if int(item.get("file_size") or 0) <= SHOWN_BYTES]
         texts = dict(zip(small, await asyncio.gather(*(self._api.artifact(run, path) for path in small)), strict=True))
         return tuple(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 from airflow.api_fastapi.app import API_ROOT_PATH, get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep
+from airflow.models import DagModel
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
@@ -62,8 +65,21 @@ def may_look(user: GetUserDep) -> bool:
     return get_auth_manager().is_authorized_custom_view(method="GET", resource_name="Skyrail", user=user)
 
 
+def may_read_code(user: GetUserDep) -> Callable[[str], bool]:
+    """Return what tells whether the user may read a DAG's code. It asks the database: call it in a thread."""
+
+    def may_read(dag_id: str) -> bool:
+        details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
+        return get_auth_manager().is_authorized_dag(
+            method="GET", access_entity=DagAccessEntity.CODE, details=details, user=user
+        )
+
+    return may_read
+
+
 Readable = Annotated[set[str], Depends(readable_dags)]
 MayLook = Annotated[bool, Depends(may_look)]
+MayReadCode = Annotated[Callable[[str], bool], Depends(may_read_code)]
 
 
 def tracking(request: Request) -> TrackingReader:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -19,7 +18,7 @@ from skyrail.tracking.reader import Attempts, File
 from skyrail.tracking.rows import AttemptRow
 from skyrail.ui import columns as table
 from skyrail.ui.addresses import view as read_view
-from skyrail.ui.render import HEADERS, MayLook, Readable, page, refused, tracking
+from skyrail.ui.render import HEADERS, MayLook, MayReadCode, Readable, page, refused, tracking
 
 router = APIRouter()
 
@@ -109,6 +108,7 @@ async def attempt(
     attempt_id: str,
     readable: Readable,
     allowed: MayLook,
+    may_read_code: MayReadCode,
     curves: Words = None,
     x: str = "",
 ) -> Response:
@@ -119,15 +119,17 @@ async def attempt(
     tries: list[AttemptRow] = []
     lineage = Lineage((), (), 0, 0, more_below=False)
     files: tuple[File, ...] = ()
+    code = False
     problem = None
     try:
         found = await tracking(request).attempt(readable, attempt_id)
         if found is not None:
             row = found.row
+            code = await asyncio.to_thread(may_read_code, row.dag_id)
             tries, lineage, files = await asyncio.gather(
                 _tries(request, readable, row.dag_id, row.run_id, row.task_id, row.map_index),
                 tracking(request).lineage(readable, found),
-                tracking(request).files(found),
+                tracking(request).files(found, code=code),
             )
     except TrackingError as error:
         problem = error
@@ -140,6 +142,7 @@ async def attempt(
         tries=[each for each in tries if each.attempt_id != attempt_id],
         lineage=lineage,
         files=files,
+        code=code,
         readable=readable,
         drawn=_drawn(found, curves) if found else [],
         x="time" if x == "time" or (not x and found and all(not each.step for each in found.metrics)) else "step",
@@ -178,9 +181,8 @@ async def _tries(
 ) -> list[AttemptRow]:
     if not (dag_id and run_id and task_id):
         return []
-    query = reader.Query(dag_id, run_id, task_id, map_index)
-    found = await tracking(request).attempts(readable, query, size=TRIES)
-    return [dataclasses.replace(row, models=()) for row in found.rows]
+    query = reader.Query(dag_id, run_id, task_id, map_index, models=False)
+    return list((await tracking(request).attempts(readable, query, size=TRIES)).rows)
 
 
 def _drawn(found: Detail, chosen: list[str] | None) -> list[Latest]:

@@ -506,3 +506,10 @@ def test_a_pickle_is_noticed(ran, tmp_path: Path):
     assert step.code == 0, step.err
     assert "return_value (dict)" in step.tags[names.NOTICE_PREFIX + "pickle"]
     assert "return_value.2" not in step.tags[names.NOTICE_PREFIX + "pickle"]
+
+
+def test_an_author_cannot_write_the_records_own_tags(ran):
+    """The record is found by them; a name that is taken is refused as MLflow refuses a bad one."""
+    step = ran("import mlflow; mlflow.set_tag('mine', '1'); mlflow.set_tag('skyrail.dag_id', 'other')")
+    assert "'skyrail.dag_id' is part of the record that Skyrail keeps" in step.end["error"]
+    assert (step.tags[names.DAG_ID], step.tags["mine"]) == ("dag", "1")

@@ -38,7 +38,7 @@ def test_a_timeout_is_a_duration(value: Any, seconds: float) -> None:
     assert duration("train", value) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("value", [0, -1, True, "soon", "5", "", timedelta(0), [1]])
+@pytest.mark.parametrize("value", [0, -1, True, "soon", "5", "", timedelta(0), [1], float("nan"), "999999999999d"])
 def test_what_is_no_duration_is_refused(value: Any) -> None:
     with pytest.raises(SkyrailError, match="which is no duration"):
         duration("train", value)

@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.airflow_process import AirflowServer, airflow_server
 from tests.fakes.record import Written, write
 from tests.unit.ui import story as fraud
+from tests.unit.ui.code_rights import CodeRights
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +45,8 @@ def server(mlflow_server: str, inbox: Path, tmp_path_factory: pytest.TempPathFac
     with airflow_server(
         tmp_path_factory.mktemp("airflow"),
         dags=("flights_train", "flights_score", "never_ran", fraud.TRAIN, fraud.SCORE),
+        AIRFLOW__CORE__AUTH_MANAGER=f"{CodeRights.__module__}.{CodeRights.__name__}",
+        PYTHONPATH=str(Path(__file__).parents[3]),
         AIRFLOW__SKYRAIL_TRACKING__SERVER=mlflow_server,
         AIRFLOW__SKYRAIL_NOTIFICATIONS__INBOX=str(inbox),
     ) as server:

@@ -21,6 +21,7 @@ from skyrail.tracking import names
 
 TRAIN, SCORE, SECRET = "fraud_train", "fraud_score", "fraud_secret"
 RUN = "manual__2026-11-02T08:00:00+00:00"
+PATCH = "--- a/score.py\n+++ b/score.py\n@@ -1 +1 @@\n-threshold = 0.4\n+threshold = 0.5\n"
 SOURCE = '@task.step(cpu=4)\ndef fit(rows, learning_rate: float = 0.1):\n    """Fit & keep <the> model."""\n'
 STEPS = 3000
 PEAK = 0.9731
@@ -139,7 +140,8 @@ def _log(client: Any, run: str) -> None:
     params = {"learning_rate": "0.1", "max_iter": "3000", "params.month": "2026-10", "password": "***"}
     client.log_batch(run, params=[Param(name, value) for name, value in params.items()])
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in {"source.py": SOURCE, "environment.txt": "numpy==2.4.0\n" * 9000}.items():
+        files = {"source.py": SOURCE, "changes.patch": PATCH, "environment.txt": "numpy==2.4.0\n" * 9000}
+        for name, text in files.items():
             (Path(folder) / name).write_text(text)
         client.log_artifacts(run, folder, "skyrail")
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from urllib.parse import quote
 
+import jwt
 import pytest
-from tests.fakes.airflow_process import AirflowServer
+from tests.fakes.airflow_process import JWT_SECRET, AirflowServer
 from tests.fakes.record import Written
+from tests.unit.ui.code_rights import no_code
 from tests.unit.ui.story import PEAK, RUN, SCORE, SECRET, STEPS, TRAIN, Story, sha
 from tests.unit.ui.test_pages import Page, page
 
@@ -68,6 +71,31 @@ def test_of_what_may_not_be_read_lineage_shows_only_that_it_is_there(server: Air
     assert "a run that you may not read" in fit.text
     for secret in (SECRET, "ponder", "peek", story.secret):
         assert secret not in fit.html
+
+
+@pytest.mark.parametrize(
+    ("role", "shown"),
+    [
+        pytest.param(no_code(TRAIN), False, id="00 not this DAG's code"),
+        pytest.param(no_code(SCORE), True, id="10 not another DAG's code"),
+    ],
+)
+def test_who_may_not_read_a_dags_code_gets_neither_source_nor_patch(
+    server: AirflowServer, story: Story, role: str, shown: bool
+):
+    """Not their names, texts or addresses; the rest of the page and the environment are the same."""
+    now = int(time.time())
+    claims = {"sub": "ada", "roles": ["admin", role], "jti": role, "aud": "apache-airflow", "iat": now, "nbf": now}
+    token = jwt.encode(claims | {"exp": now + 600}, JWT_SECRET, algorithm="HS512")
+    with server.browser() as browser:
+        answer = browser.get(f"/skyrail/runs/{story.fit}", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    found = Page(answer.text)
+    assert ("You may not read this DAG's code." not in found.text) is shown
+    for words in ("source.py", "def fit(rows", "changes.patch", "+threshold = 0.5"):
+        assert (words in found.html) is shown
+    assert "environment.txt 114.3 KiB" in found.text
+    assert "validation.auc 0.927" in found.text
 
 
 @pytest.mark.parametrize("path", ["", "/curves?metric=loss"])

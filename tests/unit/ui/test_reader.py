@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -135,6 +136,19 @@ def test_an_attempt_has_everything_that_was_recorded(mlflow_server: str, written
     assert row.metrics["train_rows"] == 26398.0
     assert row.airflow_path.startswith("dags/flights_train/runs/scheduled__2013-04-01")
     assert row.models == (ModelRef(MODEL, "4"),)
+
+
+@pytest.mark.parametrize("models", [True, False])
+def test_who_wants_no_models_does_not_wait_for_them(
+    mlflow_server: str, written: Written, caplog: pytest.LogCaptureFixture, models: bool
+):
+    """The attempts are the same, and MLflow's registry is asked only for the versions that they made."""
+    caplog.set_level(logging.INFO, "httpx")  # a line for each request
+    page = ask(mlflow_server, lambda reader: reader.attempts(READABLE, Query("flights_train", models=models)))
+    assert written.trained[3] in [row.mlflow_run for row in page.rows]
+    assert any(row.models for row in page.rows) is models
+    assert ("model-versions/search" in caplog.text) is models
+    assert "runs/search" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ def _lives_here(value: Any) -> bool:
     kind = type(value)
     if kind.__name__ in ("LazyXComSequence", "ParamsDict"):
         return False
-    return kind.__module__.partition(".")[0] in ("airflow", "lazy_object_proxy") or inspect.ismodule(value)
+    packages = {base.__module__.partition(".")[0] for base in kind.__mro__}  # an operator of ours is Airflow's too
+    return not packages.isdisjoint({"airflow", "lazy_object_proxy"}) or inspect.ismodule(value)
 
 
 def _refused(step: str, name: str) -> StepError:

@@ -19,7 +19,10 @@ def find_step(folder: Path, name: str) -> Any:
     """
     from airflow.dag_processing.dagbag import BundleDagBag
 
-    bag = BundleDagBag(folder, bundle_path=folder, bundle_name="dags", load_op_links=False)
+    from skyrail.steps.environments.lock import collecting
+
+    with collecting():  # a lock that is missing says nothing about a place
+        bag = BundleDagBag(folder, bundle_path=folder, bundle_name="dags", load_op_links=False)
     dag, task = split(name, bag.dags, bag.import_errors)
     tasks = bag.dags[dag].task_dict
     if task not in tasks:
