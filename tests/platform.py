@@ -63,8 +63,7 @@ def make_dags(folder: Path) -> Path:
     """Make a repository with the example DAGs and those of these tests, as a team would have it."""
     shutil.copytree(Path(__file__).parents[1] / "dags", folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(Path(__file__).parent / "integration" / "dags", folder, dirs_exist_ok=True)
-    # Locks that the platform makes while it runs would be changes that are not committed.
-    (folder / ".gitignore").write_text("__pycache__/\nlocks/\n")
+    (folder / ".gitignore").write_text("__pycache__/\n")
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
     for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "all"]):
         subprocess.run(["git", "-C", str(folder), *arguments], check=True)

@@ -115,7 +115,7 @@ def test_lineage_goes_both_ways(records):
     read = json.loads(records["reads", -1, 1].data.tags[names.INPUT_PREFIX + "data.train"])
     assert made == read
     assert read["attempt"] == records["frames", -1, 1].data.tags[names.ATTEMPT_ID]
-    assert (Path(made["uri"]).name, made["summary"]) == (made["sha256"], "3 rows, 1 columns")
+    assert (Path(made["uri"]).name, made["summary"]) == (f"{made['sha256']}.parquet", "3 rows, 1 columns")
 
 
 def test_nothing_stays_in_the_spool(records, platform):

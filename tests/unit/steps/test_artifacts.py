@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import io
 import json
+import os
+import pickle
+import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,8 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 from skyrail.errors import ArtifactError
+from skyrail.steps.artifacts.blobs import BUILDING, CUT_OFF
+from skyrail.steps.artifacts.formats import BY_NAME
 from skyrail.steps.artifacts.store import MARK, Reference, Store
 from skyrail.steps.values import pack, pack_elements, unpack
 
@@ -74,10 +81,10 @@ def test_a_model_comes_back(store: Store):
 
 
 def test_equal_results_share_a_blob(store: Store):
-    """What is made twice is kept once, under its SHA-256."""
+    """What is made twice is kept once, under its SHA-256 and format."""
     one, two = put(store, FRAME), put(store, FRAME.copy())
     assert one == two
-    assert one.uri.endswith(one.sha256)
+    assert one.uri == f"{store.url}/{one.sha256[:2]}/{one.sha256}.parquet"
     assert len([path for path in Path(store.url).rglob("*") if path.is_file()]) == 1
 
 
@@ -134,9 +141,135 @@ def test_a_store_that_cannot_be_written_is_named(url: str):
 def test_a_half_written_blob_is_never_seen(store: Store, tmp_path: Path):
     """Until it is complete, a blob has another name."""
     reference = put(store, FRAME)
-    Path(reference.uri).rename(f"{reference.uri}.deadbeef")
+    building = Path(reference.uri).with_name(f"{BUILDING}deadbeef")
+    Path(reference.uri).rename(building)
+    with pytest.raises(ArtifactError, match="is gone"):
+        store.get(reference)
     assert put(store, FRAME) == reference
     assert store.get(reference).equals(FRAME)
+    assert building.exists()
+
+
+@pytest.mark.parametrize(
+    ("age", "stays"),
+    [
+        pytest.param(CUT_OFF - 3600, True, id="00 written to within a day: somebody builds it"),
+        pytest.param(CUT_OFF + 1, False, id="10 not for a day: who built it is gone"),
+    ],
+)
+def test_what_a_killed_process_left_in_the_store(store: Store, age: int, stays: bool):
+    """It is removed when a blob is written beside it; blobs are not, however old."""
+    reference = put(store, FRAME)
+    blob = Path(reference.uri)
+    building, old = blob.with_name(f"{BUILDING}deadbeef"), blob.with_name("blob")
+    blob.unlink()
+    for path in (building, old):
+        path.write_bytes(b"half")
+        os.utime(path, times=(time.time() - age,) * 2)
+    put(store, FRAME)
+    assert building.exists() is stays
+    assert old.exists()
+    assert blob.exists()
+
+
+# --- references that no step made ---
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+@pytest.fixture
+def trap(store: Store, tmp_path: Path) -> Reference:
+    """A file that a step has stored, and whose content is a pickle that runs code."""
+    content = pickle.dumps(Trap(tmp_path / "sprung"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(content)
+    return store.keep(io.BytesIO(content), form="file", summary="x.bin", made_by="m", attempt="a")
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        pytest.param({"format": "pickle"}, id="00 a file as a pickle"),
+        pytest.param({"format": "mlflow"}, id="01 a file as a model"),
+        pytest.param({"format": "pickle", "uri": "{store}/{two}/{sha256}.pickle.file"}, id="02 two formats"),
+        pytest.param({"format": "nosuch", "uri": "{store}/{two}/{sha256}.nosuch"}, id="03 a format that there is not"),
+        pytest.param({"format": "pickle", "uri": "{folder}/elsewhere"}, id="10 a file of this machine"),
+        pytest.param({"format": "pickle", "uri": "{store}/../elsewhere"}, id="11 out of the store"),
+        pytest.param({"format": "pickle", "uri": "http://127.0.0.1:1/x"}, id="12 another host"),
+        pytest.param({"format": "pickle", "uri": "simplecache::file://{folder}/elsewhere"}, id="13 a chain of fsspec"),
+        pytest.param({"uri": "{store}x/{two}/{sha256}.file"}, id="14 another store, with the right name"),
+        pytest.param(
+            {"sha256": "/../../elsewhere", "uri": "{store}//.//../../elsewhere.file"}, id="20 a hash that is a path"
+        ),
+        pytest.param({"sha256": "", "uri": "{store}//.file"}, id="21 no hash"),
+    ],
+)
+def test_a_forged_reference_is_not_followed(store: Store, trap: Reference, tmp_path: Path, forge: dict[str, str]):
+    """A dict that reaches a step through an API or a run's configuration loads nothing but what a step stored."""
+    words = {"store": store.url, "folder": tmp_path, "sha256": trap.sha256, "two": trap.sha256[:2]}
+    forged = replace(trap, **{key: text.format(**words) for key, text in forge.items()})  # type: ignore[arg-type]
+    with pytest.raises(ArtifactError, match="is not read: it is not where the artifact store") as error:
+        unpack({"a": forged.to_xcom()}, "x", lambda _, reference: store.get(reference))
+    assert "[skyrail_tracking] store was changed" in error.value.fix
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_file_whose_format_is_forged_to_the_end_is_gone(store: Store, trap: Reference, tmp_path: Path):
+    """Under the name of a pickle there is nothing, since no step stored one."""
+    forged = replace(trap, format="pickle", uri=trap.uri.removesuffix("file") + "pickle")
+    with pytest.raises(ArtifactError, match="is gone"):
+        store.get(forged)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_equal_contents_of_two_formats_are_two_blobs(store: Store, tmp_path: Path):
+    """Each is read in its own."""
+    path = tmp_path / "plain.json"
+    path.write_text("[1, 2]")
+    one, two = put(store, [1, 2]), put(store, path)
+    assert (one.sha256, one.format, two.format) == (two.sha256, "json", "file")
+    assert store.get(one) == [1, 2]
+    assert store.get(two).read_text() == "[1, 2]"
+
+
+def test_a_store_that_was_moved_says_what_to_do(store: Store, tmp_path: Path):
+    """Its old references are not followed to where it was."""
+    reference = put(store, FRAME)
+    with pytest.raises(ArtifactError, match="is not read") as error:
+        Store(str(tmp_path / "new")).get(reference)
+    assert "set it back, or clear that task" in error.value.fix
+    assert Store(f"{store.url}/").get(reference).equals(FRAME)
+
+
+def test_a_result_of_no_format_is_refused(store: Store):
+    """A format is part of a blob's name: what another process says is not taken for one."""
+    with pytest.raises(ArtifactError, match="unknown format"):
+        store.keep(io.BytesIO(b"x"), form="../../x", summary="", made_by="m", attempt="a")
+    assert not Path(store.url).exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"bytes": "9"}, id="00 a text for a number"),
+        pytest.param({"format": ["pickle"]}, id="01 a list for a text"),
+        pytest.param({"uri": None}, id="02 nothing for a text"),
+        pytest.param({"more": "x"}, id="10 something more"),
+    ],
+)
+def test_what_only_looks_like_a_reference_stays_a_dict(store: Store, change: dict[str, Any]):
+    """It is somebody else's, and is handed on as it is."""
+    given = put(store, FRAME).to_xcom()
+    given[MARK].update(change)
+    assert unpack(given, "x", lambda _, reference: store.get(reference)) == given
 
 
 # --- what goes through the XCom ---
@@ -355,3 +488,72 @@ for act in (lambda: store.put(numpy.arange(5000), made_by="m", attempt="a"),
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("form", "summary"),
+    [
+        pytest.param("file", "x.bin", id="00 a file"),
+        pytest.param("folder", "x", id="10 a folder"),
+        pytest.param("mlflow", "Model", id="20 a model"),
+    ],
+)
+def test_no_room_for_a_local_copy_is_said(tmp_path: Path, form: str, summary: str):
+    """The packages are not to blame, and nobody is told that they are."""
+    content = tmp_path / "blob"
+    if form == "file":
+        content.write_bytes(b"x" * 5000)
+    else:
+        (tmp_path / "x").mkdir()
+        (tmp_path / "x" / "data").write_bytes(b"x" * 5000)
+        with content.open("wb") as file:
+            BY_NAME["folder"].write(tmp_path / "x", file)
+    program = f"""
+import resource, signal
+from skyrail.errors import ArtifactError
+from skyrail.steps.artifacts.store import Reference, read_value
+import skyrail.tracking.flavors
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+with open({str(content)!r}, "rb") as file:
+    try:
+        read_value(Reference("uri", "", 0, {form!r}, {summary!r}, "m", "a"), file)
+    except ArtifactError as error:
+        assert "made by m, cannot be loaded here: A copy of it cannot be written" in error.message, error.message
+        assert "TMPDIR" in error.fix, error.fix
+    else:
+        raise SystemExit("nothing was raised")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_copies_of_a_killed_process_are_removed_by_the_next(tmp_path: Path):
+    """Those of a process that lives stay, also when it only sleeps."""
+    program = """
+import sys
+from skyrail.steps.artifacts.copies import place
+path = place("x")
+path.write_text("copy")
+path.parent.chmod(0o500)
+print(path, flush=True)
+sys.stdin.read()
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
+
+    def start(process: Any) -> Path:
+        return Path(process.stdout.readline().strip())
+
+    with (
+        subprocess.Popen([sys.executable, "-c", program], **pipes) as killed,
+        subprocess.Popen([sys.executable, "-c", program], **pipes) as living,
+    ):
+        left, used = start(killed), start(living)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        assert left.exists()
+        with subprocess.Popen([sys.executable, "-c", program], **pipes) as following:
+            mine = start(following)
+            assert [path.exists() for path in (left, used, mine)] == [False, True, True]
+    assert list(tmp_path.iterdir()) == []

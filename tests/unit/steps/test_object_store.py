@@ -109,7 +109,9 @@ def test_a_bucket_that_is_missing(bucket: str):
     with pytest.raises(ArtifactError, match=f"cannot be written to the artifact store {missing}.*does not exist"):
         put(Store(missing), FRAME)
     reference = put(Store(bucket), FRAME)
-    lost = Reference(f"{missing}/ab/{reference.sha256}", *list(vars(reference).values())[1:])
+    lost = Reference(
+        f"{missing}/{reference.sha256[:2]}/{reference.sha256}.parquet", *list(vars(reference).values())[1:]
+    )
     with pytest.raises(ArtifactError, match=r"made by dag/run/task/-1/1, is gone"):
         Store(missing).get(lost)
 

@@ -40,6 +40,7 @@ def put(store: Store, value: Any = VALUE) -> Reference:
 def test_a_result_is_encrypted_and_comes_back(store: Store):
     """What lies there tells nothing; its identity is still that of its plain content."""
     reference = put(store)
+    assert Path(reference.uri).name == f"{reference.sha256}.npy.sealed"
     blob = Path(reference.uri).read_bytes()
     assert VALUE[:1000].tobytes() not in blob
     assert reference.sha256 == put(Store(store.url)).sha256

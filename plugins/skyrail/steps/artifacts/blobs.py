@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import uuid
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "ocilake", "oss"})
 """Protocols where an object appears when its upload ends, and where renaming is copying."""
+
+BUILDING = ".building-"
+"""Beginning of a blob's name on other file systems, until it is complete."""
+CUT_OFF = 86_400
+"""Seconds without a write after which nobody is building a blob any more."""
 
 
 def write_blob(path: str, chunks: Iterable[bytes]) -> None:
@@ -27,8 +34,11 @@ def write_blob(path: str, chunks: Iterable[bytes]) -> None:
         # No folders to make there: s3fs would make a missing bucket.
         _write(filesystem, target, chunks)
         return
-    filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
-    building = f"{target}.{uuid.uuid4().hex}"
+    folder = target.rpartition("/")[0]
+    filesystem.makedirs(folder, exist_ok=True)
+    if "file" in protocols:
+        _sweep(Path(folder))
+    building = f"{folder}/{BUILDING}{uuid.uuid4().hex}"
     try:
         _write(filesystem, building, chunks)
         filesystem.mv(building, target)
@@ -36,6 +46,15 @@ def write_blob(path: str, chunks: Iterable[bytes]) -> None:
         with contextlib.suppress(Exception):
             filesystem.rm_file(building)
         raise
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed have left beside a blob."""
+    before = time.time() - CUT_OFF
+    for path in folder.glob(f"{BUILDING}*"):
+        with contextlib.suppress(OSError):  # it is complete now, or another process was faster
+            if path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _write(filesystem: Any, path: str, chunks: Iterable[bytes]) -> None:

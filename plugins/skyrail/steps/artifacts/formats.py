@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import shutil
 import sys
-import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import IO, Any, ClassVar
+
+from skyrail.steps.artifacts.room import room
 
 
 class Format(ABC):
     """Write and read values of some kind. A subclass says its `name` and overrides the four methods."""
 
     name: ClassVar[str]
-    """Name in references: it stays readable for as long as a reference to it exists."""
+    """Name in references and the suffix of blobs: it stays readable for as long as a reference to it exists."""
 
     @abstractmethod
     def accepts(self, value: Any) -> bool:
@@ -147,10 +149,11 @@ class File(Format):
     def read_as(self, file: IO[bytes], summary: str) -> Any:
         from skyrail.steps.artifacts.copies import place
 
-        path = place(summary)
-        with path.open("wb") as copy:
-            shutil.copyfileobj(file, copy, 1 << 20)
-        path.chmod(0o400)
+        with room("A copy of it"):
+            path = place(summary)
+            with path.open("wb") as copy:
+                shutil.copyfileobj(file, copy, 1 << 20)
+            path.chmod(0o400)
         return path
 
     def summary(self, value: Any) -> str:
@@ -174,8 +177,9 @@ class Folder(File):
         from skyrail.steps.artifacts.copies import place
         from skyrail.steps.artifacts.folders import unpack
 
-        path = place(summary)
-        unpack(file, path)
+        with room("A copy of it"):
+            path = place(summary)
+            unpack(file, path)
         return path
 
 
@@ -194,27 +198,30 @@ class Model(Format):
         return "mlflow" in sys.modules and flavor_of(value) is not None
 
     def write(self, value: Any, file: IO[bytes]) -> None:
+        from skyrail.steps.artifacts.copies import passing
         from skyrail.steps.artifacts.folders import pack
         from skyrail.tracking.flavors import forget_when, save
 
-        with tempfile.TemporaryDirectory(prefix="skyrail-") as folder:
+        with passing() as folder:
             path = Path(folder) / "model"
             save(value, path)
             forget_when(path)
             pack(path, file)
 
     def read(self, file: IO[bytes]) -> Any:
+        from skyrail.steps.artifacts.copies import passing
         from skyrail.steps.artifacts.folders import unpack
         from skyrail.tracking.flavors import load
 
-        with tempfile.TemporaryDirectory(prefix="skyrail-") as folder:
-            path = Path(folder) / "model"
-            unpack(file, path)
+        with contextlib.ExitStack() as stack:
+            with room("A copy of it"):
+                path = Path(stack.enter_context(passing())) / "model"
+                unpack(file, path)
             return load(path)
 
 
 class Pickle(Format):
-    """Anything else that pickle can write. Reading runs code, so only the store's own blobs are ever read."""
+    """Anything else that pickle can write. Reading runs code, so nothing is read that no step stored as a pickle."""
 
     name = "pickle"
 
@@ -226,7 +233,7 @@ class Pickle(Format):
         pickle.dump(value, file, protocol=5)
 
     def read(self, file: IO[bytes]) -> Any:
-        return pickle.load(file)  # noqa: S301 -- its SHA-256 was checked against the reference
+        return pickle.load(file)  # noqa: S301 -- the store checked where it came from and what it is
 
 
 FORMATS: tuple[Format, ...] = (Parquet(), Polars(), Npy(), Json(), File(), Folder(), Model(), Pickle())

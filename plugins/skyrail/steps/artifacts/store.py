@@ -1,22 +1,27 @@
-"""The artifact store: blobs named by their SHA-256 at any fsspec address.
+"""The artifact store: blobs named by their SHA-256 and format at any fsspec address.
+
+    <url>/3f/3f2a9c….parquet
+    <url>/3f/3f2a9c….parquet.sealed  the same, encrypted
 
 A blob is written once and never changed: equal results share it, and a reference's hash tells whether what is read
-is what was written.
+is what was written. Whoever can hand a dict to a step can hand it a reference, so one is followed only to the place
+where this store keeps what it names: nothing is read that no step wrote, nor in another format than it was written in.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import pickle
+import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import IO, Any
 
 from skyrail.errors import ArtifactError
 from skyrail.steps.artifacts.blobs import write_blob
 from skyrail.steps.artifacts.formats import BY_NAME, FORMATS, Format, Pickle
+from skyrail.steps.artifacts.room import room
 from skyrail.steps.artifacts.sealing import CHUNK, SUFFIX, seal, unseal
 
 MARK = "skyrail.artifact"
@@ -46,10 +51,11 @@ class Reference:
         """Return the reference that a value is, or None when it is something else."""
         if not (isinstance(value, dict) and len(value) == 1 and isinstance(value.get(MARK), dict)):
             return None
-        try:
-            return Reference(**value[MARK])
-        except TypeError:  # somebody else's dict
-            return None
+        given = value[MARK]
+        kinds = {field.name: int if field.name == "bytes" else str for field in fields(Reference)}
+        if given.keys() != kinds.keys() or not all(type(given[name]) is kind for name, kind in kinds.items()):
+            return None  # somebody else's dict
+        return Reference(**given)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Store:
         Raises:
             ArtifactError: the value cannot be written by any format, or the store cannot be reached or is full.
         """
-        with _room("A result"), tempfile.TemporaryFile() as file:
+        with room("A result"), tempfile.TemporaryFile() as file:
             form = write_value(value, file)
             return self.keep(file, form=form.name, summary=form.summary(value), made_by=made_by, attempt=attempt)
 
@@ -74,21 +80,23 @@ class Store:
         """Store what a file holds, from its beginning, and return its reference.
 
         Raises:
-            ArtifactError: the store cannot be reached or is full.
+            ArtifactError: there is no such format, or the store cannot be reached or is full.
         """
+        if form not in BY_NAME:
+            raise ArtifactError(f"A result has the unknown format {form!r}.", fix=f"Give one of {', '.join(BY_NAME)}.")
         file.seek(0)
         sha256 = _digest(file)
         size = file.tell()
         file.seek(0)
-        return Reference(self._put_blob(file, sha256), sha256, size, form, summary, made_by, attempt)
+        return Reference(self._put_blob(file, sha256, form), sha256, size, form, summary, made_by, attempt)
 
     def get(self, reference: Reference) -> Any:
         """Read the value of a reference.
 
         Raises:
-            ArtifactError: the blob is gone, was changed, or cannot be read.
+            ArtifactError: it is not of this store, the blob is gone, was changed, or cannot be read.
         """
-        with _room("A copy of a stored result"), tempfile.TemporaryFile() as file:
+        with room("A copy of a stored result"), tempfile.TemporaryFile() as file:
             self.fetch(reference, file)
             return read_value(reference, file)
 
@@ -96,10 +104,11 @@ class Store:
         """Copy the blob of a reference into an empty file, and check that it is what was written.
 
         Raises:
-            ArtifactError: the blob is gone, was changed, or cannot be reached.
+            ArtifactError: it is not of this store, the blob is gone, was changed, or cannot be reached.
         """
         import fsspec
 
+        self._require_own(reference)
         what = f"The stored result {reference.uri}, made by {reference.made_by},"
         digest = hashlib.sha256()
         try:
@@ -107,9 +116,9 @@ class Store:
                 sealed = reference.uri.endswith(SUFFIX)
                 for chunk in unseal(blob, self.key_conn_id) if sealed else _chunks(blob):
                     digest.update(chunk)
-                    with _room("A copy of it"):
+                    with room("A copy of it"):
                         file.write(chunk)
-            with _room("A copy of it"):
+            with room("A copy of it"):
                 file.flush()
         except FileNotFoundError:
             raise ArtifactError(f"{what} is gone.", fix="Clear that task so that it is made again.") from None
@@ -127,8 +136,23 @@ class Store:
                 fix="Clear that task so that it is made again, and find out who writes to the store.",
             )
 
-    def _put_blob(self, file: IO[bytes], sha256: str) -> str:
-        path = f"{self.url.rstrip('/')}/{sha256[:2]}/{sha256}{SUFFIX if self.key_conn_id else ''}"
+    def _require_own(self, reference: Reference) -> None:
+        path = self._path(reference.sha256, reference.format)
+        named = re.fullmatch("[0-9a-f]{64}", reference.sha256) and reference.format in BY_NAME
+        if named and reference.uri in (path, path + SUFFIX):
+            return
+        raise ArtifactError(
+            f"The stored result {reference.uri}, made by {reference.made_by}, is not read: it is not where the "
+            f"artifact store {self.url} keeps a result of its SHA-256 and format.",
+            fix="If [skyrail_tracking] store was changed since, set it back, or clear that task so that it is made "
+            "again. Otherwise find out who handed on a reference that no step made.",
+        )
+
+    def _path(self, sha256: str, form: str) -> str:
+        return f"{self.url.rstrip('/')}/{sha256[:2]}/{sha256}.{form}"
+
+    def _put_blob(self, file: IO[bytes], sha256: str, form: str) -> str:
+        path = self._path(sha256, form) + (SUFFIX if self.key_conn_id else "")
         try:
             write_blob(path, seal(file, self.key_conn_id) if self.key_conn_id else _chunks(file))
         except ArtifactError:
@@ -172,12 +196,14 @@ def read_value(reference: Reference, file: IO[bytes]) -> Any:
         ArtifactError: it cannot be loaded in this interpreter.
     """
     file.seek(0)
+    what = f"The stored result {reference.uri}, made by {reference.made_by}, cannot be loaded here:"
     try:
         return BY_NAME[reference.format].read_as(file, reference.summary)
+    except ArtifactError as error:
+        raise ArtifactError(f"{what} {error.message}", fix=error.fix) from error
     except Exception as error:
         raise ArtifactError(
-            f"The stored result {reference.uri}, made by {reference.made_by}, cannot be loaded here: "
-            f"{type(error).__name__}: {error}",
+            f"{what} {type(error).__name__}: {error}",
             fix="This step's environment needs the packages that the one which made it had.",
         ) from error
 
@@ -190,18 +216,6 @@ def _cannot_store(value: Any, error: Exception) -> ArtifactError:
         fix="Return plain data, a frame, an array or a fitted model; open connections, generators and lambdas stay "
         "inside the step.",
     )
-
-
-@contextlib.contextmanager
-def _room(what: str) -> Iterator[None]:
-    """Make a sentence of what the disk of temporary files refuses."""
-    try:
-        yield
-    except OSError as error:
-        raise ArtifactError(
-            f"{what} cannot be written to a file in the temporary folder {tempfile.gettempdir()}: {error}",
-            fix="Make room there, or set TMPDIR to a folder on a larger disk.",
-        ) from error
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

@@ -169,7 +169,7 @@ def arguments(folder: Path, job: dict[str, Any]) -> tuple[list[Any], dict[str, A
 
     def get(name: str, reference: Reference) -> Any:
         del name
-        with (folder / job["inputs"][reference.sha256]).open("rb") as file:
+        with (folder / job["inputs"][f"{reference.sha256}.{reference.format}"]).open("rb") as file:
             return read_value(reference, file)
 
     args = [unpack(load(folder, place), place["name"], get) for place in job["args"]]

@@ -50,9 +50,10 @@ def prepare(call: Call, *, library: Path) -> list[str]:
 
     def fetch(name: str, reference: Reference) -> dict[str, Any]:
         del name
-        if reference.sha256 not in inputs:
-            inputs[reference.sha256] = f"input-{len(inputs)}"
-            with (folder / inputs[reference.sha256]).open("wb") as file:
+        key = f"{reference.sha256}.{reference.format}"  # what the store checks: a file is not read as a pickle
+        if key not in inputs:
+            inputs[key] = f"input-{len(inputs)}"
+            with (folder / inputs[key]).open("wb") as file:
                 call.capture.store.fetch(reference, file)
         return reference.to_xcom()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from skyrail.errors import StepError
+from skyrail.steps.environments.errors import StepKilledError
 
 MEANS = {
     126: ", by which shells and engines say that it may not be executed",
@@ -23,7 +24,8 @@ def check(step: str, code: int, *, out_of_memory: bool = False, memory: int | No
         memory: bytes that it may have, if there is a limit.
 
     Raises:
-        StepError: the program failed or was killed.
+        StepKilledError: a signal ended it, or it needed more memory than it may have.
+        StepError: it ended with another exit code.
     """
     if code == 0:
         return
@@ -31,15 +33,15 @@ def check(step: str, code: int, *, out_of_memory: bool = False, memory: int | No
     more = 'Ask for more, as in memory="16Gi", or let the program need less at a time.'
     if out_of_memory:
         limit = f" of {_size(memory)}" if memory else ""
-        raise StepError(f"The program of step {step!r} needed more memory than its limit{limit}.", fix=more)
+        raise StepKilledError(f"The program of step {step!r} needed more memory than its limit{limit}.", fix=more)
     if killed_by == signal.SIGKILL:
-        raise StepError(
+        raise StepKilledError(
             f"The program of step {step!r} was killed by signal 9 (exit code 137): most often, it ran out of memory.",
             fix=more,
         )
     if killed_by in set(signal.Signals):
         name = signal.Signals(killed_by).name
-        raise StepError(f"The program of step {step!r} was killed by signal {killed_by} ({name}).", fix=SHOW_LOG)
+        raise StepKilledError(f"The program of step {step!r} was killed by signal {killed_by} ({name}).", fix=SHOW_LOG)
     raise StepError(f"The program of step {step!r} ended with exit code {code}{MEANS.get(code, '')}.", fix=SHOW_LOG)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from skyrail.errors import StepError
 from skyrail.steps.containers import guard as guard_program
+from skyrail.steps.environments.process import kill_group, wait
 
 PATIENCE_SECONDS = guard_program.GRACE_SECONDS + 20
 """How long is waited for an engine to stop a container."""
@@ -122,21 +123,14 @@ def run_group(step: str, command: Sequence[str], *, folder: Path, environment: M
         )
         guard.say(str(process.pid))
         try:
-            _wait(process)
+            wait(process)
         except BaseException:
             guard.stop()
-            _wait(process)
+            wait(process)
             raise
         finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            code = process.wait()
+            code = kill_group(process)
     return code
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a process without collecting it: its number stays its own until the rest of its group is gone."""
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
 
 def _flush() -> None:

@@ -2,6 +2,7 @@
 
     <cache>/py311-3f2a9c…/           a relocatable virtualenv under its final name: it is complete
     <cache>/py311-3f2a9c…/.skyrail   what was built, and what it then consisted of; its time is that of the last use
+    <cache>/py311-3f2a9c…/.checked   its time is that of the last look at every file; a use that fails removes it
     <cache>/py311-3f2a9c….lock       locked shared by who uses it, exclusively by who builds or removes it
     <cache>/.building-py311-3f2a9c…  a build; one whose lock is free was cut off, and is removed
 
@@ -34,6 +35,9 @@ from skyrail.steps.environments.lock import Lock
 log = logging.getLogger(__name__)
 
 MARKER = ".skyrail"
+CHECKED = ".checked"
+CHECK_SECONDS = 3600.0
+"""How long an environment is used without looking at every file of it again, unless a use fails."""
 BUILDING, REMOVING = ".building-", ".removing-"
 GIB = 1 << 30
 
@@ -77,11 +81,14 @@ def ensure(lock: Lock) -> Path:
 def in_use(lock: Lock) -> Iterator[Path]:
     """Yield the interpreter of a lock's environment, built when missing, and keep it from being removed inside.
 
+    Leaving by an exception has every file of it looked at before the next use.
+
     Raises:
         StepEnvironmentError: it cannot be built.
     """
     settings = load(EnvironmentSettings)
-    if settings.baked and is_whole(baked := Path(settings.baked) / key(lock)):
+    # The digest of its image vouches for a baked one.
+    if settings.baked and _starts(baked := Path(settings.baked) / key(lock)):
         yield interpreter_of(baked)
         return
     root = environments_folder(settings)
@@ -89,12 +96,17 @@ def in_use(lock: Lock) -> Iterator[Path]:
     while True:
         path = root / key(lock)
         with _locked(path, fcntl.LOCK_SH):
-            if is_whole(path):
+            if _is_usable(path):
                 with contextlib.suppress(OSError):  # its time is only for choosing what to remove
                     os.utime(path / MARKER)
                 if built:
                     shrink(root, int(settings.keep_gib * GIB))
-                yield interpreter_of(path)
+                try:
+                    yield interpreter_of(path)
+                except BaseException:  # damage may be why: the next use looks at every file
+                    with contextlib.suppress(OSError):
+                        (path / CHECKED).unlink()
+                    raise
                 return
         built = build(lock, root)
 
@@ -111,7 +123,7 @@ def build(lock: Lock, root: Path, *, baked: bool = False) -> bool:
         StepEnvironmentError: uv cannot build it.
     """
     path = root / key(lock)
-    with _locked(path, fcntl.LOCK_EX):
+    with _locked(path, fcntl.LOCK_EX) as held:
         if is_whole(path):
             return False
         expected = _expected(path)
@@ -120,33 +132,32 @@ def build(lock: Lock, root: Path, *, baked: bool = False) -> bool:
             _discard(path)
         log.info("Building the environment of %s", lock.path)
         started = time.monotonic()
-        found = _install(lock, path, baked=baked)
+        found = _install(lock, path, held, baked=baked)
         if not expected <= found.files:
             # uv's own cache shares its files with the damaged environment: around it, then.
             _discard(path)
-            _install(lock, path, baked=baked, fresh=True)
+            _install(lock, path, held, baked=baked, fresh=True)
         log.info("Built %s in %.1f s", path, time.monotonic() - started)
     return True
 
 
-def _install(lock: Lock, path: Path, *, baked: bool, fresh: bool = False) -> Contents:
+def _install(lock: Lock, path: Path, held: int, *, baked: bool, fresh: bool = False) -> Contents:
     building = path.with_name(f"{BUILDING}{path.name}")
     shutil.rmtree(building, ignore_errors=True)
     what = f"The environment of {lock.path} for Python {python_of(lock)} cannot be built"
     around = ["--no-cache"] if fresh else []
-    folder = lock.path.parent
     try:
-        uv.run(
-            what, ["venv", "--quiet", "--relocatable", "--python", _python(lock), *around, str(building)], folder=folder
-        )
+        make = ["venv", "--quiet", "--relocatable", "--python", _python(lock), *around, str(building)]
+        uv.run(what, make, folder=lock.folder, holding=[held])
         install = ["pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", *around]
         # Elsewhere each module is compiled when it is first imported: compiling all takes 30 times as long as the rest.
         install += ["--compile-bytecode", "--link-mode", "copy"] if baked else []
         install += ["--python", str(interpreter_of(building)), "--requirements", str(lock.path)]
-        uv.run(what, install, folder=folder)
+        uv.run(what, install, folder=lock.folder, holding=[held])
         found = contents(building)
         marker = {"lock": str(lock.path), "bytes": found.bytes, "files": found.dump()}
         (building / MARKER).write_text(json.dumps(marker))
+        (building / CHECKED).touch()
         building.rename(path)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -161,10 +172,25 @@ def _python(lock: Lock) -> str:
 
 def is_whole(path: Path) -> bool:
     """Tell whether an environment is there with every file that it was built of. What was added to it does no harm."""
-    expected = _expected(path)
-    if not expected or not os.access(interpreter_of(path), os.X_OK):  # its Python may be gone
+    return _starts(path) and _expected(path) <= contents(path).files
+
+
+def _starts(path: Path) -> bool:
+    """Tell whether an environment is there with its marker and its Python, which may be gone."""
+    return bool(_marker(path).get("files")) and os.access(interpreter_of(path), os.X_OK)
+
+
+def _is_usable(path: Path) -> bool:
+    """Tell whether an environment is whole, or was when last looked at and has not failed since."""
+    checked = path / CHECKED
+    with contextlib.suppress(OSError):
+        if 0 <= time.time() - checked.stat().st_mtime < CHECK_SECONDS:
+            return _starts(path)
+    if not is_whole(path):
         return False
-    return expected <= contents(path).files
+    with contextlib.suppress(OSError):  # of another user's cache it is looked at each time
+        checked.touch()
+    return True
 
 
 def interpreter_of(path: Path) -> Path:
@@ -243,11 +269,11 @@ def _sweep(root: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, how: int) -> Iterator[None]:
+def _locked(path: Path, how: int) -> Iterator[int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f"{path.name}.lock").open("a") as file:
         fcntl.flock(file, how)
-        yield
+        yield file.fileno()
 
 
 @contextlib.contextmanager

@@ -15,13 +15,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from skyrail.settings import EnvironmentSettings, environments_folder, load
 from skyrail.steps.environments.errors import StepEnvironmentError
 from skyrail.steps.environments.wanted import Wanted, wanted_by
-from skyrail.steps.options import StepOptions
 
 HEAD = "# Made by `skyrail lock`. To change it, change the packages of the step and run that again."
 ASKED, PYTHON = "# asked: ", "# python: "
@@ -36,6 +35,8 @@ class Lock:
     """Of the resolution, whatever its comments; empty for a lock that is still to be made."""
     python: str
     """The Python that it is for, such as `3.12`; empty for that of the worker."""
+    folder: Path = field(compare=False)
+    """Where uv's own settings are looked for, upwards: the folder of the DAG file or one in it."""
 
     @property
     def text(self) -> str:
@@ -57,45 +58,45 @@ def check(step: str, packages: tuple[str, ...], dag_file: Path) -> Lock:
     wanted = wanted_by(step, packages, dag_file)
     if _collected is not None:
         _collected.append(wanted)
-        return Lock(wanted.path, "", "")
+        return Lock(wanted.path, "", "", wanted.folder)
     settings = load(EnvironmentSettings)
     if lock := find(wanted, settings):
         return lock
     if settings.auto_lock:
-        return Lock(wanted.path, "", "")
+        return Lock(wanted.path, "", "", wanted.folder)
     raise StepEnvironmentError(out_of_date(wanted), fix=f"Run: skyrail lock {dag_file}")
-
-
-def lock_of(options: StepOptions, dag_file: Path, step: str = "") -> Lock | None:
-    """Return the lock of a step's options, or None for a step without packages of its own.
-
-    Raises:
-        StepEnvironmentError: as `check`.
-    """
-    return check(step, options.packages, dag_file) if options.packages else None
 
 
 def find(wanted: Wanted, settings: EnvironmentSettings) -> Lock | None:
     """Return the lock of these very packages, or None when there is none."""
     paths = [wanted.path]
-    if settings.auto_lock:  # where one is kept for a DAG whose folder cannot be written
-        paths.append(environments_folder(settings) / "locks" / wanted.file_name)
+    if settings.auto_lock:
+        paths.append(in_cache(wanted, settings))
     for path in paths:
         try:
             text = path.read_text()
         except OSError:
             continue
         if asked(text) == wanted.asked:
-            return parse(path, text)
+            return parse(path, text, wanted.folder)
     return None
 
 
-def parse(path: Path, text: str) -> Lock:
-    """Return the lock that a text is."""
+def in_cache(wanted: Wanted, settings: EnvironmentSettings) -> Path:
+    """Return where a lock is kept that a step made when it ran, named by all that was asked for.
+
+    Two DAG folders may have a `requirements.txt` each, and one cache.
+    """
+    digest = hashlib.sha256("\n".join(wanted.asked).encode()).hexdigest()[:8]
+    return environments_folder(settings) / "locks" / f"{wanted.file_name.removesuffix('.txt')}-{digest}.txt"
+
+
+def parse(path: Path, text: str, folder: Path | None = None) -> Lock:
+    """Return the lock that a text is. Its folder is that of its path, unless it is kept elsewhere than with its DAG."""
     lines = [line.strip() for line in text.splitlines()]
     python = next((line.removeprefix(PYTHON) for line in lines if line.startswith(PYTHON)), "")
     content = [line for line in lines if line and not line.startswith("#")]
-    return Lock(path, hashlib.sha256("\n".join([python, *content]).encode()).hexdigest(), python)
+    return Lock(path, hashlib.sha256("\n".join([python, *content]).encode()).hexdigest(), python, folder or path.parent)
 
 
 def asked(text: str) -> tuple[str, ...]:

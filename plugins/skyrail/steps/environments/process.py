@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,7 +23,8 @@ def run(command: list[str], environment: Mapping[str, str]) -> int:
     """Run a program with this process's output, and return its exit code, negative for a signal.
 
     When this process is told to end (SIGTERM) or leaves by an exception such as a timeout, so does the whole group of
-    the child; when it is killed, the child sees the end of a pipe.
+    the child; when it is killed, the child sees the end of a pipe. When the child ends in any other way than by exit
+    code 0, what it started is killed: it would keep its memory while the next attempt runs.
     """
     alive, ours = os.pipe()
     try:
@@ -40,13 +42,26 @@ def run(command: list[str], environment: Mapping[str, str]) -> int:
         os.close(alive)
     try:
         with _ended_by_sigterm(child):
-            code = child.wait()
-        if code == -signal.SIGTERM:
-            _signal(child, signal.SIGKILL)  # what it started may have paid no heed
-        return code
+            succeeded = wait(child)
+        return child.wait() if succeeded else kill_group(child)
     finally:
         _end(child)
         os.close(ours)
+
+
+def wait(child: subprocess.Popen[bytes]) -> bool:
+    """Wait for a child without collecting it, and tell whether it ended with exit code 0.
+
+    Until it is collected, its number stays its own, and that of its group.
+    """
+    ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    return ended is not None and (ended.si_code, ended.si_status) == (os.CLD_EXITED, 0)
+
+
+def kill_group(child: subprocess.Popen[bytes]) -> int:
+    """Kill what is left of a child's group, collect the child, and return its exit code, negative for a signal."""
+    _signal(child, signal.SIGKILL)
+    return child.wait()
 
 
 @contextlib.contextmanager
@@ -72,18 +87,18 @@ def _ended_by_sigterm(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End a child and what it started, if it still runs."""
-    if child.poll() is not None:
+    """End a child and what it started, unless it is collected."""
+    if child.returncode is not None:
         return
     _signal(child, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(GRACE_SECONDS)
-    _signal(child, signal.SIGKILL)
-    child.wait()
+    deadline = time.monotonic() + GRACE_SECONDS
+    while time.monotonic() < deadline and not os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+        time.sleep(0.02)
+    kill_group(child)
 
 
 def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing of it is left, or is another user's
         os.killpg(child.pid, number)
 
 

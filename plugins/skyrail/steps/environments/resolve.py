@@ -1,4 +1,4 @@
-"""Make a lock: uv resolves, and what it finds is written beside the DAG."""
+"""Make a lock: uv resolves. `skyrail lock` writes it beside the DAG, a step that runs without one into the cache."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import contextlib
 import fcntl
 import logging
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from skyrail.settings import EnvironmentSettings, environments_folder, load
+from skyrail.settings import EnvironmentSettings, load
 from skyrail.steps.environments import uv
-from skyrail.steps.environments.lock import PYTHON, Lock, find, parse, render
+from skyrail.steps.environments.lock import PYTHON, Lock, find, in_cache, parse, render
 from skyrail.steps.environments.wanted import Wanted
 
 log = logging.getLogger(__name__)
@@ -71,8 +72,14 @@ def write(path: Path, text: str) -> None:
         raise
 
 
-def settle(wanted: Wanted) -> Lock:
+def settle(wanted: Wanted, dag_file: Path) -> Lock:
     """Return the lock of a step that runs, made now when there is none of these packages.
+
+    It is kept with the environments: beside the DAG it would change the version of the run's other attempts.
+
+    Args:
+        wanted: what the step asks for.
+        dag_file: the file that the step's function is written in, for the hint how to keep the lock.
 
     Raises:
         StepEnvironmentError: it cannot be made.
@@ -80,20 +87,19 @@ def settle(wanted: Wanted) -> Lock:
     settings = load(EnvironmentSettings)
     if lock := find(wanted, settings):
         return lock
-    cached = environments_folder(settings) / "locks" / wanted.file_name
+    cached = in_cache(wanted, settings)
     with _alone(cached):
         if lock := find(wanted, settings):  # another worker made it meanwhile
             return lock
         log.info("Locking the packages of step %s", wanted.step)
         text = resolve(wanted)
-        try:
-            write(wanted.path, text)
-            path = wanted.path
-        except OSError:
-            write(cached, text)
-            path = cached
-        log.info("Locked the packages of step %s in %s: keep that file with the DAG.", wanted.step, path)
-        return parse(path, text)
+        write(cached, text)
+        log.info(
+            "Locked the packages of step %s for this machine. For all: run `skyrail lock %s` and commit its files.",
+            wanted.step,
+            shlex.quote(str(dag_file)),
+        )
+        return parse(cached, text, wanted.folder)
 
 
 @contextlib.contextmanager

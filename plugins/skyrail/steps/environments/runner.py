@@ -26,13 +26,13 @@ def run(call: Call) -> Any:
     file = Path(inspect.getsourcefile(inspect.unwrap(call.function)) or ".")
     lock = check(call.step, call.options.packages, file)
     if not lock.sha256:
-        lock = resolve.settle(wanted_by(call.step, call.options.packages, file))
+        lock = resolve.settle(wanted_by(call.step, call.options.packages, file), file)
     call.capture.note_environment(lock.sha256, lock.text)
     with cache.in_use(lock) as interpreter:
         arguments = prepare(call, library=library.make(call.folder / "library"))
         code = process.run([str(interpreter), *arguments], environment(interpreter, os.environ))
-    process.check(call.step, code)
-    return collect(call)
+        process.check(call.step, code)
+        return collect(call)
 
 
 def environment(interpreter: Path, inherited: Mapping[str, str]) -> dict[str, str]:

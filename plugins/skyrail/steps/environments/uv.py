@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from skyrail.steps.environments.errors import StepEnvironmentError
@@ -45,7 +46,7 @@ RULES: tuple[tuple[str, str], ...] = (
 )
 
 
-def run(what: str, arguments: list[str], *, folder: Path, stdin: str | None = None) -> str:
+def run(what: str, arguments: list[str], *, folder: Path, stdin: str | None = None, holding: Sequence[int] = ()) -> str:
     """Run uv in a folder, whose configuration for uv holds, and return what it prints.
 
     Args:
@@ -53,6 +54,7 @@ def run(what: str, arguments: list[str], *, folder: Path, stdin: str | None = No
         arguments: those of uv.
         folder: the folder of the DAG file.
         stdin: text to give it.
+        holding: descriptors of locked files. Should this process be killed, uv goes on, and holds them until it ends.
 
     Raises:
         StepEnvironmentError: it failed.
@@ -68,6 +70,7 @@ def run(what: str, arguments: list[str], *, folder: Path, stdin: str | None = No
         env=environment,
         input=stdin,
         capture_output=True,
+        pass_fds=holding,
         text=True,
         check=False,
     )

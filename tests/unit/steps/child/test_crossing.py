@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import io
 import json
 import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -263,3 +265,12 @@ def test_the_library_holds_skyrail_alone(tmp_path: Path):
         "[('mlflow.tracking_store', 'skyrail-spool')]",
     ]
     assert {path.name for path in made.iterdir()} == {"skyrail", "skyrail-0.1.0.dist-info"}
+
+
+def test_a_file_is_not_read_as_a_pickle_beside_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each format of one content is fetched and checked: a forged reference borrows no other's file."""
+    monkeypatch.setenv("AIRFLOW__SKYRAIL_TRACKING__STORE", str(tmp_path / "store"))
+    module = dag_file(tmp_path / "dags", "def step(a, b): return 1\n")
+    stored = make_call(module.step, tmp_path).capture.keep("x", io.BytesIO(b"x"), form="file", summary="x")
+    with pytest.raises(ArtifactError, match="is not read"):
+        prepare(make_call(module.step, tmp_path, stored, replace(stored, format="pickle")), library=tmp_path)

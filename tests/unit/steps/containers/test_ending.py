@@ -6,6 +6,7 @@ import pytest
 
 from skyrail.errors import StepError
 from skyrail.steps.containers.ending import check
+from skyrail.steps.environments.errors import StepKilledError
 
 
 @pytest.mark.parametrize(
@@ -35,4 +36,5 @@ def test_the_end_of_a_program(code: int, out_of_memory: bool, memory: int | None
         check("dag.train", code, out_of_memory=out_of_memory, memory=memory)
     assert says in error.value.message
     assert "'dag.train'" in error.value.message
+    assert isinstance(error.value, StepKilledError) is ("memory" in says or "killed" in says)
     assert ("memory=" in error.value.fix) == ("memory" in says)

@@ -146,6 +146,13 @@ def test_a_program_that_fails_is_a_step_that_fails(call, command: list[str], say
     assert says in str(error.value)
 
 
+def test_a_program_that_is_killed_is_a_killed_attempt(start, tmp_path: Path):
+    """As a function in an environment of its own is, whose process is killed."""
+    step = start("sh", "-c", "kill -9 $$")
+    step.communicate(timeout=120)
+    assert events(tmp_path / "spool")[-1]["ended"] == "killed"
+
+
 def test_a_script_without_its_first_line_is_said(call, tmp_path: Path):
     """The commonest mistake of all."""
     script = tmp_path / "train.sh"

@@ -51,6 +51,10 @@ class Index(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder = folder
         self.asked: list[str] = []
+        self.gate: threading.Event | None = None
+        """If there is one, wheels are given once it is set."""
+        self.waiting = threading.Semaphore(0)
+        """Released for each request that waits for the gate."""
 
     @property
     def url(self) -> str:
@@ -64,6 +68,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(self.path)
         kind, _, name = self.path.strip("/").partition("/")
         if kind == "files" and (self.server.folder / name).is_file():
+            if gate := self.server.gate:
+                self.server.waiting.release()
+                gate.wait()
             self._answer((self.server.folder / name).read_bytes(), "application/zip")
             return
         wheels = sorted(self.server.folder.glob(f"{name.replace('-', '_')}-*.whl"))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.unit.steps.child.calls import OURS, other_python
 
@@ -79,12 +83,48 @@ def test_a_built_environment_needs_nothing(locked, index, monkeypatch: pytest.Mo
         pytest.param(lambda interpreter: (interpreter.parents[1] / cache.MARKER).unlink(), id="21 no marker"),
     ],
 )  # fmt: skip
-def test_a_damaged_environment_is_built_again(locked, harm):
-    """What is missing or cut is noticed before the environment is used."""
+@pytest.mark.parametrize("noticed", ["after a use that fails", "after an hour"])
+def test_a_damaged_environment_is_built_again(locked, harm, noticed: str):
+    """What is missing or cut is noticed: files by the next look at all of them, the rest at once."""
+    lock = locked("alpha")
+    interpreter = cache.ensure(lock)
+    path = interpreter.parents[1]
+    if noticed == "after an hour":
+        an_hour_ago = time.time() - cache.CHECK_SECONDS
+        os.utime(path / cache.CHECKED, (an_hour_ago, an_hour_ago))
+    else:
+        with pytest.raises(ModuleNotFoundError), cache.in_use(lock):
+            raise ModuleNotFoundError
+    harm(interpreter)
+    assert _version(cache.ensure(lock)) == "2.0"
+    assert _package(cache.ensure(lock)).stat().st_size > 3
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        pytest.param(lambda interpreter: interpreter.unlink(), id="00 the interpreter is gone"),
+        pytest.param(lambda interpreter: (interpreter.parents[1] / cache.MARKER).write_text("{"), id="10 the marker"),
+    ],
+)
+def test_an_environment_that_cannot_start_is_built_at_once(locked, harm):
+    """No attempt has to fail for it."""
     lock = locked("alpha")
     harm(cache.ensure(lock))
     assert _version(cache.ensure(lock)) == "2.0"
-    assert _package(cache.ensure(lock)).stat().st_size > 3
+
+
+def test_every_file_is_looked_at_once_an_hour(locked):
+    """A look at every file counts for an hour, so that a start does not wait for it."""
+    lock = locked("alpha")
+    checked = cache.ensure(lock).parents[1] / cache.CHECKED
+    os.utime(checked, (1000, 1000))
+    cache.ensure(lock)
+    looked = checked.stat().st_mtime
+    assert looked > 1000
+    os.utime(checked, (looked - 60, looked - 60))
+    cache.ensure(lock)
+    assert checked.stat().st_mtime == looked - 60
 
 
 def test_what_is_added_is_no_damage(locked):
@@ -111,6 +151,33 @@ def test_two_workers_build_one(locked, index, tmp_path: Path):
         done = list(pool.map(lambda _: subprocess.run(command, capture_output=True, text=True, check=False), range(4)))
     assert sorted(run.stdout.split()[-1] for run in done) == ["False", "False", "False", "True"], done
     assert len(cache.entries(tmp_path / "cache")) == 1
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from skyrail.steps.environments import cache, lock
+path = Path(sys.argv[1])
+cache.build(lock.parse(path, path.read_text()), Path(sys.argv[2]))
+"""
+
+
+def test_a_build_whose_task_is_killed_stays_locked_until_uv_ends(locked, index, tmp_path: Path):
+    """Else a second build would remove the files under the first uv's hands, or both would write them."""
+    lock = locked("alpha")
+    path = tmp_path / "cache" / cache.key(lock)
+    index.gate = threading.Event()
+    with subprocess.Popen([sys.executable, "-c", BUILD, str(lock.path), str(path.parent)]) as task:
+        index.waiting.acquire()
+        [uv] = psutil.Process(task.pid).children()
+        task.send_signal(signal.SIGKILL)
+    assert task.returncode == -signal.SIGKILL
+    assert uv.is_running()
+    assert cache.is_in_use(path)
+    index.gate.set()
+    psutil.wait_procs([uv])
+    assert not cache.is_in_use(path)
+    assert _version(cache.ensure(lock)) == "2.0"
 
 
 def test_those_used_longest_ago_make_room(locked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -9,9 +9,8 @@ import pytest
 from skyrail.steps.environments import lock as locks
 from skyrail.steps.environments import resolve
 from skyrail.steps.environments.errors import StepEnvironmentError
-from skyrail.steps.environments.lock import check, collecting, lock_of, parse, render
+from skyrail.steps.environments.lock import check, collecting, parse, render
 from skyrail.steps.environments.wanted import wanted_by
-from skyrail.steps.options import StepOptions
 
 RESOLVED = "alpha==1.0 \\\n    --hash=sha256:aa\n    # via what was asked\n"
 
@@ -30,8 +29,6 @@ def test_a_lock_is_found(dag_file: Path, monkeypatch: pytest.MonkeyPatch):
     assert found == check("d.other", ("alpha", "beta"), dag_file) == parse(path, path.read_text())
     assert found.text == path.read_text()
     assert len(found.sha256) == 64
-    assert lock_of(StepOptions(packages=("alpha", "beta")), dag_file) == found
-    assert lock_of(StepOptions(), dag_file) is None
 
 
 @pytest.mark.parametrize(
@@ -123,13 +120,35 @@ def test_a_lock_remembers_its_python(index, dag_file: Path):
     assert parse(wanted.path, resolve.resolve(wanted)).python == "3.12"
 
 
-def test_settling_writes_beside_the_dag_or_into_the_cache(index, dag_file: Path, tmp_path: Path, monkeypatch):
-    """Where the DAG's folder cannot be written, the lock is kept with the environments, and found there."""
+def test_a_step_that_runs_locks_into_the_cache(
+    index, dag_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """Nothing is written beside the DAG while a run goes on; the log says how to keep the lock, and it is found."""
     monkeypatch.setenv("AIRFLOW__SKYRAIL_ENVIRONMENTS__AUTO_LOCK", "True")
-    assert resolve.settle(wanted_by("d.t", ("beta",), dag_file)).path.parent == dag_file.parent / "locks"
-    (tmp_path / "read-only").mkdir()
-    (tmp_path / "read-only" / "locks").write_text("no folder can be made here")
-    other = tmp_path / "read-only" / "dag.py"
-    made = resolve.settle(wanted_by("d.t", ("alpha",), other))
+    with caplog.at_level("INFO"):
+        made = resolve.settle(wanted_by("d.t", ("beta",), dag_file), dag_file)
     assert made.path.parent == tmp_path / "cache" / "locks"
-    assert check("d.t", ("alpha",), other) == made
+    assert list(dag_file.parent.iterdir()) == [dag_file]
+    assert f"run `skyrail lock {dag_file}` and commit" in caplog.text
+    assert check("d.t", ("beta",), dag_file) == made
+    assert check("d.t", ("beta",), dag_file).folder == dag_file.parent
+
+
+def test_a_lock_beside_the_dag_comes_first(index, dag_file: Path, monkeypatch: pytest.MonkeyPatch):
+    """What was committed is what runs."""
+    monkeypatch.setenv("AIRFLOW__SKYRAIL_ENVIRONMENTS__AUTO_LOCK", "True")
+    resolve.settle(wanted_by("d.t", ("alpha",), dag_file), dag_file)
+    path = _lock(dag_file, "alpha")
+    assert check("d.t", ("alpha",), dag_file).path == path
+
+
+def test_two_folders_of_dags_share_a_cache(index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Requirements files of the same name and other content have a lock each, and neither is made twice."""
+    monkeypatch.setenv("AIRFLOW__SKYRAIL_ENVIRONMENTS__AUTO_LOCK", "True")
+    files = [tmp_path / "a" / "dag.py", tmp_path / "b" / "dag.py"]
+    for file, requirement in zip(files, ("alpha", "gamma"), strict=True):
+        file.parent.mkdir()
+        (file.parent / "requirements.txt").write_text(requirement)
+    made = [resolve.settle(wanted_by("d.t", ("requirements.txt",), file), file) for file in files]
+    assert made[0].path != made[1].path
+    assert [check("d.t", ("requirements.txt",), file) for file in files] == made

@@ -47,10 +47,21 @@ def test_two_steps_run_conflicting_versions(step, tmp_path: Path):
     assert run(make_call(step, tmp_path, packages=("alpha<2",))) == ["1.1", "1.1", "1.1", 0]
     assert run(make_call(step, tmp_path, n=7, packages=("beta",))) == ["2.0", "2.0", "2.0", 7]
     assert "alpha" not in sys.modules
-    assert sorted(path.name.rpartition("-")[0] for path in (tmp_path / "dags" / "locks").glob("*.txt")) == [
+    assert [path.name.split("-")[0] for path in sorted((tmp_path / "cache" / "locks").glob("*.txt"))] == [
         "alpha",
         "beta",
     ]
+    assert not (tmp_path / "dags" / "locks").exists()
+
+
+def test_a_damaged_environment_costs_one_try(step, tmp_path: Path):
+    """The body fails for want of a file, and the next try has the environment built again."""
+    assert run(make_call(step, tmp_path, packages=("alpha",)))[0] == "2.0"
+    for file in (tmp_path / "cache").glob("py*/lib/python*/site-packages/**/alpha*.py*"):
+        file.unlink()
+    with pytest.raises(ImportError):
+        run(make_call(step, tmp_path, packages=("alpha",)))
+    assert run(make_call(step, tmp_path, packages=("alpha",)))[0] == "2.0"
 
 
 def test_without_auto_lock_a_step_without_a_lock_does_not_run(step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -130,6 +141,44 @@ def test_the_childs_whole_group_ends_with_the_task(how: str, number: int, out: s
     assert left.strip() == out
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive
+
+
+LEAVES = """
+import os, subprocess
+left = subprocess.Popen(["sleep", "300"])
+open({pid!r}, "w").write(str(left.pid))
+{end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "stays"),
+    [
+        pytest.param("", 0, True, id="00 as from any task"),
+        pytest.param("os._exit(3)", 3, False, id="10 an exit code"),
+        pytest.param("os.kill(os.getpid(), 9)", -9, False, id="20 out of memory"),
+        pytest.param("os.kill(os.getpid(), 11)", -11, False, id="21 a crash"),
+        pytest.param("os.kill(os.getpid(), 15)", -15, False, id="22 told to end"),
+    ],
+)
+def test_a_body_that_dies_takes_along_what_it_started(tmp_path: Path, end: str, code: int, stays: bool):
+    """Workers of a killed body would keep their memory while the next try runs."""
+    pid = tmp_path / "pid"
+    assert process.run([sys.executable, "-c", LEAVES.format(pid=str(pid), end=end)], os.environ) == code
+    left = psutil.Process(int(pid.read_text())) if stays else None
+    if left is not None:
+        assert left.status() != psutil.STATUS_ZOMBIE
+        left.kill()
+    else:
+        while _alive(int(pid.read_text())):
+            time.sleep(0.02)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_timeout_ends_the_child():
