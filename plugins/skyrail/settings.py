@@ -162,8 +162,8 @@ class EnvironmentSettings:
     auto_lock: bool = False
     """Whether a step whose lock is missing or out of date makes it when it runs; if not, its DAG does not load.
 
-    `skyrail up` sets it. The lock is kept with the environments, not beside the DAG: `skyrail lock` writes one to commit.
-    In production off: what runs there is what was locked and reviewed."""
+    `skyrail up` sets it. The lock is kept with the environments, not beside the DAG: `skyrail lock` writes one to
+    commit. In production off: what runs there is what was locked and reviewed."""
 
 
 SECTIONS: tuple[type, ...] = (

@@ -557,3 +557,9 @@ sys.stdin.read()
             mine = start(following)
             assert [path.exists() for path in (left, used, mine)] == [False, True, True]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_to_nothing_is_no_result(tmp_path: Path):
+    """A step that forgot to write its file is told so, and not the one that comes after it."""
+    with pytest.raises(ArtifactError, match="and there is nothing"):
+        Store(str(tmp_path)).put(tmp_path / "model.bin", made_by="d/r/t/-1/1", attempt="a")

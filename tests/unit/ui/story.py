@@ -113,7 +113,7 @@ def _version() -> dict[str, str]:
         names.IMAGE: "registry.example/fraud@sha256:" + sha("image"),
         names.BUNDLE_NAME: "dags-folder",
         names.RESOURCE_CLASS: "large",
-        names.NEEDS: json.dumps({"cpu": 4, "memory": "16Gi", "gpu": 0}),
+        names.NEEDS: json.dumps({"cpu": 4, "memory": 16 * 2**30, "gpu": 0}),
         names.PEAK_MEMORY: str(13_314_398_617),
         names.PEAK_MEMORY_OF: "cgroup",
         names.CPU_SECONDS: "351.2",

@@ -28,7 +28,7 @@ def test_the_page_shows_the_five_parts_and_the_rest(server: AirflowServer, story
         f"Data {sha('VERSION_DATA')[:12]} rows {sha('rows')[:12]}",
         "validation.auc 0.927",
         "Class large Peak memory, cgroup 12.4 GiB CPU time 5 min 51 s",
-        "Asked for cpu 4 Asked for memory 16Gi",
+        "Asked for cpu 4 Asked for memory 16.0 GiB",
         "said no said yes no 9,721 41 yes 63 388",
         "epoch 2,711",
         "weights A long value, in MLflow",

@@ -16,6 +16,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import IO, Any
 
 from skyrail.errors import ArtifactError
@@ -171,6 +172,11 @@ def write_value(value: Any, file: IO[bytes]) -> Format:
     Raises:
         ArtifactError: no format can write it.
     """
+    if isinstance(value, Path) and not value.exists():
+        raise ArtifactError(
+            f"A result is the path {value}, and there is nothing.",
+            fix="Write the file before the step returns its path, or return the path as text.",
+        )
     form = next(form for form in FORMATS if form.accepts(value))
     try:
         form.write(value, file)
