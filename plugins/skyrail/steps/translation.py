@@ -16,6 +16,7 @@ from airflow.sdk.bases.operator import get_merged_defaults
 from airflow.sdk.definitions._internal.contextmanager import DagContext, TaskGroupContext
 
 from skyrail.errors import StepError
+from skyrail.steps.environments.lock import check, is_collecting
 from skyrail.steps.options import StepOptions
 
 NEEDS = ("cpu", "memory", "gpu", "gpu_type", "disk", "shared_memory")
@@ -51,8 +52,6 @@ def translate(function: Callable[..., Any], kwargs: dict[str, Any]) -> tuple[dic
         )
     image, command = _program(step, own, function)
     if packages:
-        from skyrail.steps.environments.lock import check
-
         check(step, packages, Path(inspect.getsourcefile(inspect.unwrap(function)) or "."))
     metrics = own.get("metrics", "any")
     if metrics not in METRICS:
@@ -72,7 +71,7 @@ def translate(function: Callable[..., Any], kwargs: dict[str, Any]) -> tuple[dic
     grow = bool(own.get("grow_on_oom", False))
     identity = str(own.get("identity", ""))
     placement = place(step, needs, identity=identity or None, image=image or None, grow_on_oom=grow)
-    if image and placement.target == "kubernetes":
+    if image and placement.target == "kubernetes" and not is_collecting():
         raise StepError(
             f"Step {step!r} has image=, and this version starts no pod of the author's image on Kubernetes.",
             fix="Run it where workers have Docker or Podman (a class of the CeleryExecutor), or take image= away.",

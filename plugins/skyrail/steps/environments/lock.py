@@ -124,6 +124,11 @@ def out_of_date(wanted: Wanted) -> str:
 _collected: list[Wanted] | None = None
 
 
+def is_collecting() -> bool:
+    """Tell whether DAG files are read to look at them only, and not to be run."""
+    return _collected is not None
+
+
 @contextlib.contextmanager
 def collecting() -> Iterator[list[Wanted]]:
     """Note what the DAG files loaded inside ask for, and refuse none of them: how `skyrail lock` finds its work."""
