@@ -77,27 +77,10 @@ def test_airflows_pages_have_tabs_with_the_record(platform: Any, signed_in: Any,
     page.close()
 
 
-CURVE = """
-import json
-from airflow.sdk import dag, task
-
-@dag(schedule=None, is_paused_upon_creation=False)
-def curve():
-    @task.step
-    def fit():
-        for step in range(3000):
-            print(json.dumps({"loss": 9.0 if step == 1234 else 0.5, "step": step}))
-    fit()
-
-curve()
-"""
-
-
 def test_a_curve_is_drawn_and_shows_more_on_zooming_in(
     platform: Any, signed_in: Any, finished: Any, look: Callable[[Any, str], None]
 ):
     """The peak is in its words; a part of it is asked for anew; a double click goes back."""
-    (platform.dags / "curve.py").write_text(CURVE)
     finished("curve")
     page = signed_in.new_page()
     asked: list[str] = []
