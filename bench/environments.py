@@ -52,7 +52,7 @@ def _cold(scratch: Path, dag_file: Path) -> list[tuple[float, float]]:
     from skyrail.steps.environments import cache, resolve
     from skyrail.steps.environments.wanted import wanted_by
 
-    lock = resolve.settle(wanted_by("bench", PACKAGES, dag_file))
+    lock = resolve.settle(wanted_by("bench", PACKAGES, dag_file), dag_file)
     uv = find_uv_bin()
     pairs = []
     for turn in range(COLD):
