@@ -1,9 +1,12 @@
-"""Starting servers: free ports, and waiting until they answer."""
+"""Starting servers: free ports, waiting until they answer, and a real MLflow server."""
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -32,3 +35,37 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: flo
         else:
             return
     pytest.fail(f"{url} did not answer within {seconds:.0f} s:\n{log.read_text()[-3000:]}")
+
+
+class MlflowServer:
+    """A real MLflow server on one port, with a database and artifacts of its own, however often it is started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db", "--serve-artifacts"]
+        command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        # Its queue of background jobs is three busy processes more, for language models only; `skyrail up` has none.
+        quiet = {
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+        }
+        log = self.folder / "log"
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, stdout=output, stderr=output, start_new_session=True, env=os.environ | quiet
+            )
+        wait_for(f"{self.url}/health", self.process, log)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it; with SIGKILL as a machine that loses its power would."""
+        if self.process is not None:
+            os.killpg(self.process.pid, how)
+            self.process.wait(60)
+            self.process = None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.servers import free_port, wait_for
+from tests.servers import MlflowServer
 
 from skyrail.tracking import names, spool
 from skyrail.tracking.flusher import Flusher, ServerAwayError
@@ -36,54 +36,22 @@ for number in range(int(sys.argv[1]), int(sys.argv[2])):
 """
 
 
-class Server:
-    """A real MLflow server on one port and one database, however often it is started."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db", "--serve-artifacts"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts")]
-        log = self.folder / "log"
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
-            )
-        wait_for(f"{self.url}/health", self.process, log)
-
-    def kill(self) -> None:
-        """End it as a machine that loses its power would."""
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
-
-
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path)
+def server(tmp_path: Path) -> Iterator[MlflowServer]:
+    made = MlflowServer(tmp_path)
     yield made
-    made.kill()
+    made.stop(signal.SIGKILL)
 
 
 @pytest.fixture
-def client(server: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
+def client(server: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> Any:
     from mlflow import MlflowClient
 
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     return MlflowClient(tracking_uri=server.url)
 
 
-def test_an_outage_in_the_middle_of_a_hundred_tasks(server: Server, client: Any, tmp_path: Path):
+def test_an_outage_in_the_middle_of_a_hundred_tasks(server: MlflowServer, client: Any, tmp_path: Path):
     """Four workers go on while the server is dead; when it is back, every task has every parameter and every point."""
     server.start()
     program = tmp_path / "worker.py"
@@ -109,7 +77,7 @@ def test_an_outage_in_the_middle_of_a_hundred_tasks(server: Server, client: Any,
 
     while recorded() < TASKS // 10:  # some are recorded, some half, some have not begun
         flusher.sweep()
-    server.kill()
+    server.stop(signal.SIGKILL)
     workers += [begin(worker) for worker in range(WORKERS // 2, WORKERS)]
     noticed = 0
     while any(worker.poll() is None for worker in workers):
