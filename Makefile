@@ -24,9 +24,9 @@ lint: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# All tests.
+# All tests, in two processes: most of them wait for processes of their own.
 test: .venv/.installed
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 # Make docs/reference/ from the code.
 docs: .venv/.installed

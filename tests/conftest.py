@@ -21,8 +21,19 @@ atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 sys.dont_write_bytecode = False
 
 
+# Fixtures of a whole run that start something: the tests of one go to one process, so that each starts once.
+SERVERS = ("platform", "mlflow_server", "server", "engine", "wheels")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what needs the running platform last: it replays a year of flights on the cores that all tests share."""
+    """Share the tests out among processes, by the server that they need or else by file.
+
+    In one process, what needs the running platform comes last: it replays a year of flights on the same cores.
+    """
+    for item in items:
+        needed = [name for name in SERVERS if name in getattr(item, "fixturenames", ())]
+        item.add_marker(pytest.mark.xdist_group(needed[0] if needed else item.path.stem))
     items.sort(key=lambda item: "platform" in getattr(item, "fixturenames", ()))
 
 
