@@ -26,7 +26,7 @@ lint: .venv/.installed
 
 # All tests, in two processes: most of them wait for processes of their own.
 test: .venv/.installed
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest --numprocesses 2 $(ARGS)
 
 # Make docs/reference/ from the code.
 docs: .venv/.installed

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.platform import api, finished, mlflow_client, platform  # noqa: F401
@@ -21,20 +22,17 @@ atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 sys.dont_write_bytecode = False
 
 
-# Fixtures of a whole run that start something: the tests of one go to one process, so that each starts once.
-SERVERS = ("platform", "mlflow_server", "server", "engine", "wheels")
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out among processes, by the server that they need or else by file.
-
-    In one process, what needs the running platform comes last: it replays a year of flights on the same cores.
-    """
-    for item in items:
-        needed = [name for name in SERVERS if name in getattr(item, "fixturenames", ())]
-        item.add_marker(pytest.mark.xdist_group(needed[0] if needed else item.path.stem))
+    """Run what needs the running platform last: it replays a year of flights on the cores that all tests share."""
     items.sort(key=lambda item: "platform" in getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the tests out among processes so that each server starts once."""
+    from tests.sharing import ByServer
+
+    return ByServer(config, log)
 
 
 @pytest.fixture(scope="session")
