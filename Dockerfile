@@ -42,7 +42,7 @@ ARG UV_DEFAULT_INDEX
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt PIP_CERT=/etc/ssl/certs/ca-certificates.crt \
   UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy PYC_INVALIDATION_MODE=UNCHECKED_HASH
 RUN test -z "$EXTRA_CA" || { echo "$EXTRA_CA" > /usr/local/share/ca-certificates/extra.crt && update-ca-certificates; }
-RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends python3-venv
+RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends binutils python3-venv
 WORKDIR /build
 COPY pyproject.toml uv.lock image/uv.py ./
 # uv comes by pip, in the version and with the hashes of the lock; all else by uv.

@@ -103,9 +103,12 @@ def worker() -> Life:
     from kombu.exceptions import OperationalError
 
     name = f"celery@{socket.gethostname()}"
-    app = Celery("alive", broker=option("celery", "broker_url"), set_as_current=False)
-    app.conf.update(broker_connection_retry=False, broker_transport_options={"socket_connect_timeout": 3})
+    broker = option("celery", "broker_url")
+    app = Celery("alive", broker=broker, set_as_current=False)
     try:
+        place = urlsplit(broker)
+        if place.hostname and place.port:  # by itself, the client would try for longer than a probe may take
+            socket.create_connection((place.hostname, place.port), timeout=3).close()
         answers = app.control.ping(destination=[name], timeout=ANSWER_SECONDS)
     except (OperationalError, OSError) as error:
         return Life(True, f"The broker does not answer, so nobody can know: {error}")
