@@ -2,7 +2,7 @@
 # It needs git, make and Python 3.11 to 3.13; all else is installed into .venv and .cache here.
 
 .DEFAULT_GOAL := check
-.PHONY: check up lint test docs bench image image-check compose-check
+.PHONY: check up lint test e2e docs bench image image-check compose-check
 
 BIN := .venv/bin
 # Flags of the command behind a target: make up ARGS="--port 8081", make test ARGS="tests/unit/cli"
@@ -27,6 +27,10 @@ lint: .venv/.installed
 # All tests, in two processes: most of them wait for processes of their own.
 test: .venv/.installed
 	$(BIN)/pytest --numprocesses 2 $(ARGS)
+
+# One install of the chart on the cluster of KUBECONFIG, which has the images: minutes. It needs kubectl and helm.
+e2e: .venv/.installed
+	$(BIN)/pytest tests/e2e $(ARGS)
 
 # Make docs/reference/ from the code.
 docs: .venv/.installed
