@@ -34,23 +34,24 @@ RUN apt-get update -q \
   && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /var/lib/postgresql /etc/postgresql /etc/ssl/private /etc/ssl/certs/ssl-cert-snakeoil.pem
 
 # -- Building: nothing of these stages stays but what is copied out of them --------------------------------------------
-FROM python AS tools
+FROM python AS builder
 # Certificates (PEM) that the package index needs beyond Debian's, such as a company's.
 ARG EXTRA_CA=""
-ARG PIP_INDEX_URL
-ARG UV_DEFAULT_INDEX
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt PIP_CERT=/etc/ssl/certs/ca-certificates.crt \
   UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy PYC_INVALIDATION_MODE=UNCHECKED_HASH
 RUN test -z "$EXTRA_CA" || { echo "$EXTRA_CA" > /usr/local/share/ca-certificates/extra.crt && update-ca-certificates; }
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends binutils python3-venv
 WORKDIR /build
+
+FROM builder AS tools
+ARG PIP_INDEX_URL
+ARG UV_DEFAULT_INDEX
 COPY pyproject.toml uv.lock image/uv.py ./
 # uv comes by pip, in the version and with the hashes of the lock; all else by uv.
 RUN python3 -m venv /tools && python3 uv.py uv.lock > uv.txt \
   && /tools/bin/pip install --quiet --no-cache-dir --require-hashes --requirement uv.txt \
   && /tools/bin/uv export --quiet --frozen --only-group image --output-file tools.txt \
   && /tools/bin/uv pip install --python /tools --require-hashes --requirement tools.txt
-# Requirements are files of their own: only when these change are packages installed again.
 # CORE is what the image is for; EXTRAS are more of the package's optional dependencies, such as "examples spark".
 ARG CORE="celery kubernetes git s3"
 ARG EXTRAS=""
@@ -65,35 +66,40 @@ COPY config config
 COPY plugins plugins
 RUN /tools/bin/uv build --quiet --wheel --no-build-isolation --python /tools --out-dir /wheel
 
-FROM tools AS skyrail-packages
-COPY --from=tools /requirements/skyrail.txt /requirements/
-COPY image/trim.sh /requirements/
-RUN /tools/bin/uv venv --quiet --python /usr/bin/python3 /opt/skyrail \
-  && /tools/bin/uv pip install --python /opt/skyrail --compile-bytecode --require-hashes -r /requirements/skyrail.txt \
-  && sh /requirements/trim.sh /opt/skyrail
+# These two know nothing of the stages above but uv and a list: only when that changes are packages installed again.
+FROM builder AS skyrail-packages
+ARG UV_DEFAULT_INDEX
+COPY --from=tools /tools/bin/uv /usr/local/bin/uv
+COPY --from=tools /requirements/skyrail.txt ./
+COPY image/trim.sh ./
+RUN uv venv --quiet --python /usr/bin/python3 /opt/skyrail \
+  && uv pip install --python /opt/skyrail --compile-bytecode --require-hashes -r skyrail.txt && sh trim.sh /opt/skyrail
+
+FROM builder AS mlflow-packages
+ARG UV_DEFAULT_INDEX
+COPY --from=tools /tools/bin/uv /usr/local/bin/uv
+COPY --from=tools /requirements/mlflow.txt ./
+COPY image/trim.sh ./
+RUN uv venv --quiet --python /usr/bin/python3 /opt/skyrail \
+  && uv pip install --python /opt/skyrail --compile-bytecode --require-hashes -r mlflow.txt && sh trim.sh /opt/skyrail
 
 FROM skyrail-packages AS skyrail-package
 COPY --from=skyrail-debian /var/lib/dpkg/status debian
 COPY image/bom.py ./
+COPY --from=tools /tools /tools
 COPY --from=wheel /wheel /wheel
 # Twice: as the few files to add to an image, and whole, for the list of what that image has.
-RUN /tools/bin/uv pip install --python /opt/skyrail --compile-bytecode --no-deps --prefix /package/opt/skyrail /wheel/*.whl \
-  && /tools/bin/uv pip install --python /opt/skyrail --no-deps /wheel/*.whl \
+RUN uv pip install --python /opt/skyrail --compile-bytecode --no-deps --prefix /package/opt/skyrail /wheel/*.whl \
+  && uv pip install --python /opt/skyrail --no-deps /wheel/*.whl \
   && /tools/bin/python bom.py debian /package/usr/share/sbom/skyrail.cdx.json /opt/skyrail
-
-FROM tools AS mlflow-packages
-COPY --from=tools /requirements/mlflow.txt /requirements/
-COPY image/trim.sh /requirements/
-RUN /tools/bin/uv venv --quiet --python /usr/bin/python3 /opt/skyrail \
-  && /tools/bin/uv pip install --python /opt/skyrail --compile-bytecode --require-hashes -r /requirements/mlflow.txt \
-  && sh /requirements/trim.sh /opt/skyrail
 
 FROM mlflow-packages AS mlflow-package
 COPY --from=python /var/lib/dpkg/status debian
 COPY image/bom.py ./
+COPY --from=tools /tools /tools
 COPY --from=wheel /wheel /wheel
-RUN /tools/bin/uv pip install --python /opt/skyrail --compile-bytecode --no-deps --prefix /package/opt/skyrail /wheel/*.whl \
-  && /tools/bin/uv pip install --python /opt/skyrail --no-deps /wheel/*.whl \
+RUN uv pip install --python /opt/skyrail --compile-bytecode --no-deps --prefix /package/opt/skyrail /wheel/*.whl \
+  && uv pip install --python /opt/skyrail --no-deps /wheel/*.whl \
   && /tools/bin/python bom.py debian /package/usr/share/sbom/skyrail.cdx.json /opt/skyrail
 
 FROM tools AS store-package

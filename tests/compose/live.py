@@ -7,69 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.servers import free_port
+from tests.compose.project import PARTS, Compose
 
-ROOT = Path(__file__).parents[2]
-PROJECT = f"skyrail-check-{os.getpid()}"
 DAG = "flights_training"
 RUNS = 2
 """How many months are awaited."""
 
-PARTS = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "flusher", "mlflow", "postgres", "valkey")
-
 # All processes of a container but the first, which passes signals on, and this shell's own.
 FREEZE = "for p in /proc/[0-9]*; do p=${p#/proc/}; test $p = 1 -o $p = $$ || kill -STOP $p 2>/dev/null; done; true"
 THAW = FREEZE.replace("STOP", "CONT")
-
-
-class Compose:
-    """The project under test."""
-
-    def __init__(self) -> None:
-        self.port, self.mlflow_port = free_port(), free_port()
-        self.environment = {
-            **os.environ,
-            "SKYRAIL_PORT": str(self.port),
-            "SKYRAIL_MLFLOW_PORT": str(self.mlflow_port),
-            "COMPOSE_ANSI": "never",
-            "COMPOSE_PROGRESS": "quiet",
-        }
-
-    def __call__(self, *arguments: str, check: bool = True) -> str:
-        """Run a command of compose; return what it printed."""
-        program = str(Path(sys.executable).with_name("docker-compose"))
-        command = [program, "--project-name", PROJECT, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=self.environment)
-        if check and done.returncode:
-            raise SystemExit(f"docker compose {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
-        return done.stdout
-
-    def container(self, service: str) -> dict[str, Any]:
-        """Return what the engine knows of a service's container."""
-        [found] = self("ps", "--all", "--quiet", service).split()
-        return json.loads(subprocess.run(["docker", "inspect", found], capture_output=True, check=True).stdout)[0]
-
-    def health(self, service: str) -> str:
-        """Return what the engine says of a service's health."""
-        return str(self.container(service)["State"]["Health"]["Status"])
-
-    def browser(self) -> httpx.Client:
-        """Return a client that has signed in by a one-time link."""
-        link = self("exec", "-T", "api-server", "skyrail", "login").strip()
-        client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", follow_redirects=True, timeout=30)
-        expect("a one-time link signs in", client.get(link).status_code == 200)
-        expect("the same link does not sign in twice", httpx.get(link).status_code == 410)
-        return client
 
 
 def expect(promise: str, kept: object) -> None:
@@ -88,6 +42,15 @@ def until(promise: str, condition: Callable[[], object], seconds: float) -> None
                 return expect(f"{promise} ({time.monotonic() - start:.0f} s)", True)
         time.sleep(1)
     return expect(f"{promise} (not within {seconds:.0f} s)", False)
+
+
+def sign_in(compose: Compose) -> httpx.Client:
+    """Return a client that has signed in by a one-time link."""
+    link = compose("exec", "-T", "api-server", "skyrail", "login").strip()
+    client = httpx.Client(base_url=f"http://127.0.0.1:{compose.port}", follow_redirects=True, timeout=30)
+    expect("a one-time link signs in", client.get(link).status_code == 200)
+    expect("the same link does not sign in twice", httpx.get(link).status_code == 410)
+    return client
 
 
 def states(client: httpx.Client) -> dict[str, str]:
@@ -133,10 +96,10 @@ def main() -> int:
         start = time.monotonic()
         compose("up", "--detach", "--wait", "--wait-timeout", "600")
         expect(f"up --wait returns with all parts healthy ({time.monotonic() - start:.0f} s)", True)
-        memory()
+        memory(compose.project)
         before = secrets(compose)
         expect("no secret is in docker inspect, a log or a list of processes", not list(nothing_shows(compose)))
-        client = compose.browser()
+        client = sign_in(compose)
         until("a task runs", lambda: running(client), 180)
         print(f"  .... killing the worker while {', '.join(running(client))} runs", flush=True)
         # From inside, all at once but the first process: the engine would take its own `kill` for the wish to stop it.
@@ -154,7 +117,7 @@ def main() -> int:
         compose("up", "--detach", "--wait", "--wait-timeout", "600")
         expect(f"up starts all again ({time.monotonic() - start:.0f} s)", True)
         expect("secrets are the same", secrets(compose) == before)
-        client = compose.browser()
+        client = sign_in(compose)
         expect("runs are there", all(states(client).get(name) == "success" for name in runs))
         expect("records are there", recorded <= {run["info"]["run_id"] for run in attempts(compose)})
 
@@ -165,13 +128,13 @@ def main() -> int:
             until(f"it is healthy when it goes on: {part}", lambda part=part: compose.health(part) == "healthy", 120)
     finally:
         if "--keep" in sys.argv:
-            print(f"It goes on at http://127.0.0.1:{compose.port}, as the project {PROJECT}.")
+            print(f"It goes on at http://127.0.0.1:{compose.port}, as the project {compose.project}.")
         else:
             compose("down", "--volumes", "--timeout", "20", check=False)
     return 0
 
 
-def memory() -> None:
+def memory(project: str) -> None:
     """Print what each part takes when it is idle."""
     said = subprocess.run(
         ["docker", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"],
@@ -180,8 +143,8 @@ def memory() -> None:
         check=True,
     )
     for line in sorted(said.stdout.splitlines()):
-        if line.startswith(PROJECT):
-            print(f"       {line.removeprefix(f'{PROJECT}-')}", flush=True)
+        if line.startswith(project):
+            print(f"       {line.removeprefix(f'{project}-')}", flush=True)
 
 
 if __name__ == "__main__":
