@@ -72,7 +72,12 @@ class AuthSettings:
     login_links: str = ""
     """Folder with the hashes of one-time sign-in links; empty, the default, means that no link is ever accepted.
 
-    `skyrail up` sets it. Whoever can write there can sign in as admin, so it is readable by its owner alone."""
+    `skyrail up` sets it. Whoever can write there can sign in as admin, so it is readable by its owner alone.
+    The word `database` is for several api-servers, as in the chart: links are signed with `[api_auth] jwt_secret`,
+    and the database remembers which were used."""
+
+    login_command: str = "skyrail login"
+    """What the sign-in page tells people to type for a link; empty says nothing. The chart adds its namespace."""
 
 
 @dataclass(frozen=True)

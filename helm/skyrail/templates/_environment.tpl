@@ -1,13 +1,26 @@
 {{/* What depends on the installation, for all parts of Airflow and for steps. Opinions are in config/airflow.cfg. */}}
 {{- define "skyrail.environment" -}}
+{{- $variables := include "skyrail.ownEnvironment" . | fromYaml -}}
+{{- range $section, $options := .Values.airflow }}
+{{- range $name, $value := $options }}
+{{- $_ := set $variables (printf "AIRFLOW__%s__%s" (upper $section) (upper $name)) (toString $value) }}
+{{- end }}
+{{- end }}
+{{- range $name, $value := .Values.environment }}
+{{- $_ := set $variables $name (toString $value) }}
+{{- end -}}
+{{ toYaml $variables }}
+{{- end -}}
+
+{{- define "skyrail.ownEnvironment" -}}
 AIRFLOW_HOME: /opt/airflow
 AIRFLOW_CONFIG: /opt/skyrail/config/airflow.cfg
 SKYRAIL_CONFIG: /opt/skyrail/config
 AIRFLOW__CORE__EXECUTOR: {{ .Values.executor | quote }}
 AIRFLOW__CORE__PARALLELISM: {{ .Values.scheduler.parallelism | quote }}
 AIRFLOW__CORE__EXECUTION_API_SERVER_URL: http://{{ .Release.Name }}-api-server:8080/execution/
-# The host's name is not one that other pods can look up; its address is.
-AIRFLOW__CORE__HOSTNAME_CALLABLE: airflow.utils.net.get_host_ip_address
+# The pod's name: the full one would be asked of the cluster's DNS by each task.
+AIRFLOW__CORE__HOSTNAME_CALLABLE: socket.gethostname
 AIRFLOW__DATABASE__CHECK_MIGRATIONS: "False"
 AIRFLOW__API__HOST: 0.0.0.0
 AIRFLOW__API__PORT: "8080"
@@ -19,6 +32,7 @@ AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH: /opt/airflow/bundles
 AIRFLOW__LOGGING__BASE_LOG_FOLDER: /opt/airflow/logs
 AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY: /opt/airflow/dag-files
 AIRFLOW__SKYRAIL_AUTH__LOGIN_LINKS: database
+AIRFLOW__SKYRAIL_AUTH__LOGIN_COMMAND: skyrail login --namespace {{ .Release.Namespace }} --release {{ .Release.Name }}
 AIRFLOW__SKYRAIL_TRACKING__SERVER: {{ include "skyrail.mlflowAddress" . }}
 AIRFLOW__SKYRAIL_TRACKING__BROWSER_URL: {{ .Values.mlflow.url | default "http://localhost:5000" }}
 AIRFLOW__SKYRAIL_TRACKING__SPOOL: /opt/airflow/spool
@@ -51,14 +65,6 @@ DO_NOT_TRACK: "true"
 {{- if .Values.storage.endpoint }}
 AWS_ENDPOINT_URL: {{ .Values.storage.endpoint | quote }}
 MLFLOW_S3_ENDPOINT_URL: {{ .Values.storage.endpoint | quote }}
-{{- end }}
-{{- range $section, $options := .Values.airflow }}
-{{- range $name, $value := $options }}
-AIRFLOW__{{ upper $section }}__{{ upper $name }}: {{ $value | toString | quote }}
-{{- end }}
-{{- end }}
-{{- range $name, $value := .Values.environment }}
-{{ $name }}: {{ $value | toString | quote }}
 {{- end }}
 {{- end -}}
 

@@ -92,7 +92,7 @@ skyrail.dev/configuration: {{ printf "%s%s%s" (include "skyrail.environment" .) 
 
 {{/* Probes by the true liveness: whether the process does its work, and not whether it exists. */}}
 {{- define "skyrail.health" -}}
-{{- $probe := dict "exec" (dict "command" (list "python" "-m" "skyrail.health" .)) "timeoutSeconds" 20 -}}
+{{- $probe := dict "exec" (dict "command" (list "python" "-m" "skyrail.operations.alive" .)) "timeoutSeconds" 20 -}}
 startupProbe: {{ merge (dict "periodSeconds" 5 "failureThreshold" 60) $probe | toJson }}
 livenessProbe: {{ merge (dict "periodSeconds" 30 "failureThreshold" 5) $probe | toJson }}
 {{- end -}}

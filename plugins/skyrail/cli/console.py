@@ -65,10 +65,15 @@ def show_error(error: SkyrailError) -> None:
 
 
 def login_link(home: Home, state: State) -> str:
-    """Return a new one-time sign-in link."""
+    """Return a new one-time sign-in link to the platform of a home."""
+    return link_to(state.url, home.login)
+
+
+def link_to(address: str, folder: Path) -> str:
+    """Return a new one-time sign-in link to an api-server that takes links from a folder."""
     from skyrail.auth.links import create_link_token
 
-    return f"{state.url}/auth/link?token={create_link_token(home.login)}"
+    return f"{address.rstrip('/')}/auth/link?token={create_link_token(folder)}"
 
 
 def home_flag(home: Home) -> str:

@@ -53,8 +53,7 @@ connections:
   pod-cleanup: {kubernetes: 443}
   workers: { {{ include "skyrail.flow" (list "api-server: 8080" $mlflow $broker $bucket $git) }} }
   steps: { {{ include "skyrail.flow" (list "api-server: 8080" $mlflow $bucket $git) }} }
-  # Past PgBouncer for its tables: the lock of migrations belongs to a connection.
-  mlflow: { {{ include "skyrail.flow" (list $pooled (ternary $database "" .Values.pgbouncer.enabled) $bucket) }} }
+  mlflow: { {{ include "skyrail.flow" (list $database $bucket) }} }
   pgbouncer: { {{ $database }} }
 {{- end -}}
 

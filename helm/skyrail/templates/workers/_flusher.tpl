@@ -7,4 +7,5 @@
   resources: {{- toYaml .Values.flusher.resources | nindent 4 }}
   {{- include "skyrail.container" (list . "bucket" "store") | nindent 2 }}
     - {name: spool, mountPath: /opt/airflow/spool}
+  livenessProbe: {exec: {command: [python, -m, skyrail.operations.alive, flusher]}, timeoutSeconds: 20, periodSeconds: 60, failureThreshold: 3}
 {{- end -}}
