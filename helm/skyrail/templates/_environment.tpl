@@ -2,7 +2,7 @@
 {{- define "skyrail.environment" -}}
 {{- $variables := include "skyrail.ownEnvironment" . | fromYaml -}}
 {{- range $section, $options := .Values.airflow }}
-{{- range $name, $value := $options }}
+{{- range $name, $value := ternary $options dict (kindIs "map" $options) }}
 {{- $_ := set $variables (printf "AIRFLOW__%s__%s" (upper $section) (upper $name)) (toString $value) }}
 {{- end }}
 {{- end }}

@@ -20,7 +20,7 @@ from skyrail.errors import SkyrailError
 
 PAUSE = 1.0
 
-_REVISION = re.compile(r"""^(down_revision|revision)\s*(?::[^=]+)?=\s*(?:["']([0-9a-f]+)["']|None)""", re.MULTILINE)
+_REVISION = re.compile(r"""^(down_revision|revision)\s*(?::[^=]+)?=\s*(?:["']([^"']+)["']|None)""", re.MULTILINE)
 
 
 class SchemaError(SkyrailError):

@@ -7,7 +7,7 @@ bucket, a git server or an MLflow of yours, at its port.
 {{- $celery := include "skyrail.celery" . -}}
 {{- $kubernetes := include "skyrail.kubernetes" . -}}
 {{- $ownDatabase := and .Values.store.enabled (not .Values.database.host) -}}
-{{- $ownBroker := and $celery .Values.store.enabled (not .Values.broker.urlSecret) -}}
+{{- $ownBroker := and (eq $celery "true") .Values.store.enabled (not .Values.broker.urlSecret) -}}
 {{- $database := ternary "postgresql: 5432" (printf "database: %v" .Values.database.port) $ownDatabase -}}
 {{- $pooled := ternary "pgbouncer: 6432" $database .Values.pgbouncer.enabled -}}
 {{- $broker := ternary (ternary "valkey: 6379" (printf "broker: %v" .Values.broker.port) $ownBroker) "" (eq $celery "true") -}}
