@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("capture", "lines", "metrics", "environments", "runs_page", "interval", "start", "cold")
+NAMES = ("capture", "chart", "lines", "metrics", "environments", "runs_page", "interval", "start", "cold")
 """Modules of this package with a function `main`. `cold` clones and installs, which needs a network and minutes."""
 
 

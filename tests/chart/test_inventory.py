@@ -90,9 +90,7 @@ EXTERNAL = {
 
 def test_the_inventory_of_a_default_install():
     """Nothing comes or goes unnoticed, and there is nothing that reaches beyond the namespace."""
-    names = [
-        f"{kind} {name.rpartition('-')[0] if kind == 'Job' else name}" for kind, name in render().names()
-    ]
+    names = [f"{kind} {name.rpartition('-')[0] if kind == 'Job' else name}" for kind, name in render().names()]
     assert sorted(names) == sorted(DEFAULT.split("\n")[1:-1])
 
 

@@ -95,7 +95,9 @@ def test_a_class_with_a_part_of_a_gpu(tmp_path: Path):
 def test_identities_of_clouds(tmp_path: Path):
     """Annotations of the service account, and Azure's label of the pod."""
     values = {"resourceClasses": CLASSES, "pods": {"identities": IDENTITIES}}
-    accounts = {one["metadata"]["name"]: one["metadata"].get("annotations") for one in render(values).kind("ServiceAccount")}
+    accounts = {
+        one["metadata"]["name"]: one["metadata"].get("annotations") for one in render(values).kind("ServiceAccount")
+    }
     assert accounts["trainer"] == {
         "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/trainer",
         "iam.gke.io/gcp-service-account": "t@p.iam.gserviceaccount.com",
@@ -111,7 +113,11 @@ def test_a_worker_group_of_a_class():
     """Nodes, device and queue of the class; the group's own size if it says one."""
     classes = [{**CLASSES[1], "queue": "gpu"}, CLASSES[0]]
     found = render(
-        {"resourceClasses": classes, "pods": {"identities": IDENTITIES}, "workers": {"groups": [{"name": "gpu", "class": "mig", "replicas": 2}]}}
+        {
+            "resourceClasses": classes,
+            "pods": {"identities": IDENTITIES},
+            "workers": {"groups": [{"name": "gpu", "class": "mig", "replicas": 2}]},
+        }
     )
     one = found.one("StatefulSet", "workers-gpu")
     spec = one["spec"]["template"]["spec"]

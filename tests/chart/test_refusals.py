@@ -78,7 +78,12 @@ CASES = [
     pytest.param(
         {"store": {"enabled": False}},
         "Without the store there is no database.",
-        {"store": {"enabled": False}, "database": DATABASE, "mlflow": {"passwordSecret": "m"}, "broker": {"urlSecret": "q"}},
+        {
+            "store": {"enabled": False},
+            "database": DATABASE,
+            "mlflow": {"passwordSecret": "m"},
+            "broker": {"urlSecret": "q"},
+        },
         id="00 no database",
     ),
     pytest.param(
@@ -102,7 +107,12 @@ CASES = [
     pytest.param(
         {"store": {"enabled": False}, "database": DATABASE, "mlflow": {"passwordSecret": "m"}},
         "Celery's workers need a broker, and without the store there is none.",
-        {"store": {"enabled": False}, "database": DATABASE, "mlflow": {"passwordSecret": "m"}, "executor": "KubernetesExecutor"},
+        {
+            "store": {"enabled": False},
+            "database": DATABASE,
+            "mlflow": {"passwordSecret": "m"},
+            "executor": "KubernetesExecutor",
+        },
         id="40 no broker",
     ),
     pytest.param(
@@ -126,7 +136,13 @@ CASES = [
     pytest.param(
         {"workers": {"groups": [{"name": "a"}]}},
         'Nothing says how large a worker of the group "a" is.',
-        {"workers": {"groups": [{"name": "a", "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}}}]}},
+        {
+            "workers": {
+                "groups": [
+                    {"name": "a", "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}}}
+                ]
+            }
+        },
         id="80 no size",
     ),
     pytest.param(

@@ -55,7 +55,7 @@ def template(
 
 
 def _merged(base: Pod, pod: Pod) -> Pod:
-    """Return a pod over what all have in common. Where both say something the base counts, but for labels and identity."""
+    """Return a pod over what all have in common, which counts where both say something but labels and identity."""
     first, *others = base["spec"]["containers"]
     [own] = pod["spec"]["containers"]
     account = {key: value for key, value in pod["spec"].items() if key == "serviceAccountName"}
