@@ -46,7 +46,7 @@ class Objects(list[Manifest]):
         return self.one("ConfigMap", "environment")["data"]
 
     def pods(self) -> Iterator[tuple[str, Manifest]]:
-        """Return all pods that these objects make: where each comes from, and its spec. Those of steps are among them."""
+        """Return all pods that these objects make, those of steps too: where each comes from, and what it is."""
         for one in self:
             name, spec = f"{one['kind']}/{one['metadata']['name']}", one.get("spec", {})
             if one["kind"] in ("Deployment", "StatefulSet", "Job"):

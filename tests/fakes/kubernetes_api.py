@@ -1,4 +1,4 @@
-"""A Kubernetes API that knows the Secrets and pods of one namespace: enough for the programs that run in the cluster."""
+"""A Kubernetes API with the Secrets and pods of one namespace: enough for the programs that run in the cluster."""
 
 from __future__ import annotations
 

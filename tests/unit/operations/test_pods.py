@@ -37,7 +37,7 @@ def test_only_failed_pods_go_and_only_the_old():
 def test_they_are_deleted(monkeypatch):
     with fake_api() as (api, cluster):
         api.objects = {f"pods/{one['metadata']['name']}": one for one in PODS}
-        monkeypatch.setattr(Cluster, "here", classmethod(lambda cls: cluster))
+        monkeypatch.setattr(Cluster, "here", lambda: cluster)
         assert pods.main(["--selector", "a=b", "--hours", "1"]) == 0
         # Long ago by today's clock: all failed ones.
         assert sorted(api.objects) == ["pods/running"]

@@ -45,7 +45,7 @@ class ResourceClass:
     tolerations: tuple[dict[str, Any], ...] = ()
     """Taints of Kubernetes nodes that its pods put up with."""
     gpu_resource: str = "nvidia.com/gpu"
-    """What Kubernetes calls such a GPU: a part of one is `nvidia.com/mig-1g.5gb`, a shared one `nvidia.com/gpu.shared`."""
+    """What Kubernetes calls such a GPU: a part is `nvidia.com/mig-1g.5gb`, a shared one `nvidia.com/gpu.shared`."""
     runtime_class: str = ""
     """RuntimeClass of its pods, such as `nvidia` where that is not the nodes' default."""
     priority_class: str = ""
