@@ -2,7 +2,7 @@
 # It needs git, make and Python 3.11 to 3.13; all else is installed into .venv and .cache here.
 
 .DEFAULT_GOAL := check
-.PHONY: check up lint test docs bench
+.PHONY: check up lint test docs bench image image-check compose-check
 
 BIN := .venv/bin
 # Flags of the command behind a target: make up ARGS="--port 8081", make test ARGS="tests/unit/cli"
@@ -35,6 +35,33 @@ docs: .venv/.installed
 # Measure Skyrail beside stock Airflow, in the same run.
 bench: .venv/.installed
 	$(BIN)/python -m bench $(ARGS)
+
+# Build the images. EXTRAS are more of the package's optional dependencies: make image EXTRAS="examples spark gcs"
+EXTRAS ?= examples
+# Packages of Debian to add, such as a Java for Spark: DEBIAN_EXTRAS=default-jre-headless
+DEBIAN_EXTRAS ?=
+# Certificates that the package index needs beyond Debian's: by default those that were added to this machine.
+IMAGE_CA ?= $(wildcard /usr/local/share/ca-certificates/*.crt)
+# More for `docker build`, such as --network host.
+IMAGE_ARGS ?=
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+image:
+	@for target in skyrail mlflow store; do \
+		docker build --target $$target --tag skyrail/$$target:$(VERSION) \
+			--build-arg EXTRAS="$(EXTRAS)" --build-arg DEBIAN_EXTRAS="$(DEBIAN_EXTRAS)" \
+			--build-arg EXTRA_CA="$$(cat /dev/null $(IMAGE_CA))" --build-arg PIP_INDEX_URL --build-arg UV_DEFAULT_INDEX \
+			--build-arg VERSION=$(VERSION) --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" \
+			$(IMAGE_ARGS) . || exit 1; \
+	done
+
+# The images as they were built: sizes by package, every part as any user on a read-only root, no secret inside.
+image-check: .venv/.installed
+	$(BIN)/python -m bench image
+	SKYRAIL_REQUIRE_ALL=1 $(BIN)/pytest tests/image tests/image/parts.py --timeout 700
+
+# The compose file on this machine's engine, with a project of its own: some minutes.
+compose-check: .venv/.installed
+	$(BIN)/python -m tests.compose.live
 
 # The environment, exactly as uv.lock says. It is made again only when that changes, so that all else works offline.
 # Bytecode is compiled here: a task is a new process, and would compile each module that it imports.

@@ -1,17 +1,20 @@
-"""Run measurements: `python -m bench [NAME …]`, all but `cold` without names."""
+"""Run measurements: `python -m bench [NAME …]`, all but `cold` and `image` without names."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-NAMES = ("capture", "chart", "lines", "metrics", "environments", "runs_page", "interval", "start", "cold")
-"""Modules of this package with a function `main`. `cold` clones and installs, which needs a network and minutes."""
+NAMES = ("capture", "chart", "lines", "metrics", "environments", "runs_page", "interval", "start", "cold", "image")
+"""Modules of this package with a function `main`."""
+
+APART = ("cold", "image")
+"""Those that have to be asked for: one clones and installs, the other needs an engine with the images."""
 
 
 def main() -> int:
     """Run the named measurements. Return the exit code."""
-    chosen = sys.argv[1:] or [name for name in NAMES if name != "cold"]
+    chosen = sys.argv[1:] or [name for name in NAMES if name not in APART]
     if unknown := [name for name in chosen if name not in NAMES]:
         print(f"There is no measurement {unknown[0]!r}. Choose from: {', '.join(NAMES)}.", file=sys.stderr)
         return 2

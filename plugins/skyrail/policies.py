@@ -55,8 +55,8 @@ def require_template(pod: Any) -> None:
 
 def _grow(pod: Any) -> None:
     # Both are there wherever this executor runs, and nowhere else.
-    from airflow.providers.cncf.kubernetes.kube_client import get_kube_client  # type: ignore[import-not-found]
-    from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator  # type: ignore[import-not-found]
+    from airflow.providers.cncf.kubernetes.kube_client import get_kube_client
+    from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
 
     from skyrail.settings import ResourceSettings, load
     from skyrail.steps.resources.classes import load_classes

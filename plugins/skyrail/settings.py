@@ -72,7 +72,10 @@ class AuthSettings:
     login_links: str = ""
     """Folder with the hashes of one-time sign-in links; empty, the default, means that no link is ever accepted.
 
-    `skyrail up` sets it. Whoever can write there can sign in as admin, so it is readable by its owner alone.
+    `skyrail up` sets it, and so does the compose file. Whoever can write there can sign in as admin, so it is
+    readable by its owner alone. `skyrail login` beside the api-server makes links there and prints them, if this is
+    set by its environment variable.
+
     The word `database` is for several api-servers, as in the chart: links are signed with `[api_auth] jwt_secret`,
     and the database remembers which were used."""
 

@@ -90,7 +90,7 @@ def _lines(folder: Path, step: str, target: str | None) -> list[str]:
 
 
 def _manifest(step: str, options: Mapping[str, Any], placement: Placement) -> str:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     from skyrail.kubernetes.pods import step_pod, template
     from skyrail.steps.containers.folders import IN_CONTAINER, Folders

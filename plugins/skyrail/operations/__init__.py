@@ -1,1 +1,1 @@
-"""Short programs that run in the cluster beside the platform. They start at once: nothing here imports Airflow."""
+"""What keeps an installation running: checks of life, secrets, schema, and short jobs in a cluster. None loads Airflow."""

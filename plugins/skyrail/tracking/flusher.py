@@ -7,6 +7,7 @@ While the server is away everything stays on disk, in order, and is tried again 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import logging
@@ -26,6 +27,9 @@ from skyrail.tracking.delivery import clean, is_refusal
 from skyrail.tracking.sender import Sender
 
 log = logging.getLogger("skyrail.flusher")
+
+LOCK = ".flusher"
+"""File in the spool that the one flusher at work holds locked; its time is the flusher's last sign of life."""
 
 MAX_PAUSE = 15.0
 """Longest pause, in seconds, between two tries of a server that is away."""
@@ -57,7 +61,9 @@ class Flusher:
         """
         spool.sweep(self.folder)
         self.more = False
+        mark(self.folder)
         for folder in spool.attempts(self.folder):
+            mark(self.folder)
             try:
                 sender = self.senders.get(folder.name) or Sender(folder, self.client)
                 self.senders[folder.name] = sender
@@ -124,6 +130,12 @@ class Flusher:
             log.exception("Nobody could be told")
 
 
+def mark(folder: Path) -> None:
+    """Leave the time in the spool, by which a probe sees that the flusher goes on."""
+    with contextlib.suppress(OSError):  # no disk: the sweep says so
+        os.utime(folder / LOCK)
+
+
 class ServerAwayError(Exception):
     """The tracking server does not answer."""
 
@@ -151,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopped.set())
     flusher = Flusher(folder, _client(settings))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = (folder / ".flusher").open("w")
+    lock = (folder / LOCK).open("w")
     while not _lock(lock):  # two would create each run twice
         if once:
             log.info("Another flusher is at work on %s.", folder)

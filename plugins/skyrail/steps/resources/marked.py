@@ -116,7 +116,7 @@ def read(path: Path, mistakes: Mistakes) -> Marked | None:
 
 
 def _yaml() -> Any:
-    import yaml  # type: ignore[import-untyped]  # not at the top: not every DAG file has steps with needs
+    import yaml  # not at the top: not every DAG file has steps with needs
 
     return yaml
 
