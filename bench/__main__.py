@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("capture", "lines", "metrics", "environments", "runs_page", "interval", "start", "cold", "image")
+NAMES = ("capture", "chart", "lines", "metrics", "environments", "runs_page", "interval", "start", "cold", "image")
 """Modules of this package with a function `main`."""
 
 APART = ("cold", "image")

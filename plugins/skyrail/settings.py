@@ -74,7 +74,13 @@ class AuthSettings:
 
     `skyrail up` sets it, and so does the compose file. Whoever can write there can sign in as admin, so it is
     readable by its owner alone. `skyrail login` beside the api-server makes links there and prints them, if this is
-    set by its environment variable."""
+    set by its environment variable.
+
+    The word `database` is for several api-servers, as in the chart: links are signed with `[api_auth] jwt_secret`,
+    and the database remembers which were used."""
+
+    login_command: str = "skyrail login"
+    """What the sign-in page tells people to type for a link; empty says nothing. The chart adds its namespace."""
 
 
 @dataclass(frozen=True)

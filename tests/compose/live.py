@@ -47,7 +47,7 @@ def until(promise: str, condition: Callable[[], object], seconds: float) -> None
 def sign_in(compose: Compose) -> httpx.Client:
     """Return a client that has signed in by a one-time link."""
     link = compose("exec", "-T", "api-server", "skyrail", "login").strip()
-    client = httpx.Client(base_url=f"http://127.0.0.1:{compose.port}", follow_redirects=True, timeout=30)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{compose.port}", follow_redirects=True, timeout=120)
     expect("a one-time link signs in", client.get(link).status_code == 200)
     expect("the same link does not sign in twice", httpx.get(link).status_code == 410)
     return client

@@ -11,6 +11,7 @@ from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_
 from airflow.api_fastapi.core_api.security import is_safe_url
 from airflow.configuration import conf
 from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 from jwt import InvalidTokenError
@@ -18,6 +19,7 @@ from jwt import InvalidTokenError
 from skyrail.auth.links import Redemption, redeem
 from skyrail.auth.middleware import session_token
 from skyrail.auth.roles import LINK_ROLE
+from skyrail.auth.shared_links import DATABASE, redeem_shared
 from skyrail.auth.user import SkyrailUser
 from skyrail.settings import AuthSettings, load
 
@@ -53,7 +55,7 @@ async def follow_link(request: Request, token: str = "", next: str = "") -> Resp
             "This Skyrail accepts no sign-in links. Please ask the people who run it how to sign in.",
             command=False,
         )
-    redemption = redeem(Path(folder), token)
+    redemption = await _redeem(folder, token)
     if redemption is Redemption.ACCEPTED:
         response = RedirectResponse(_destination(request, next), status_code=303, headers=PRIVATE)
         _open_session(request, response, SkyrailUser(id="admin", name="admin", roles=(LINK_ROLE,)))
@@ -62,6 +64,12 @@ async def follow_link(request: Request, token: str = "", next: str = "") -> Resp
         return RedirectResponse(_destination(request, next), status_code=303, headers=PRIVATE)
     status, heading, reason = REFUSALS[redemption]
     return _page(request, status, heading, reason)
+
+
+async def _redeem(kept: str, token: str) -> Redemption:
+    if kept == DATABASE:
+        return await run_in_threadpool(redeem_shared, token)
+    return redeem(Path(kept), token)
 
 
 async def login_page(request: Request, next: str = "") -> Response:  # noqa: A002 (Airflow's name)
@@ -112,6 +120,7 @@ def _page(request: Request, status: int, heading: str, reason: str, *, command: 
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
     )
-    context = {"heading": heading, "reason": reason, "command": command, "nonce": nonce}
+    typed = load(AuthSettings).login_command if command else ""
+    context = {"heading": heading, "reason": reason, "command": typed, "nonce": nonce}
     headers = PRIVATE | {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
     return templates.TemplateResponse(request, "signin.html", context, status_code=status, headers=headers)

@@ -5,7 +5,7 @@ A pod is a dict as `kubectl` has it, and fit for Pod Security's level "restricte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +22,81 @@ VARIABLE_CLASS = "SKYRAIL_RESOURCE_CLASS"
 SHARED_MEMORY = "shared-memory"
 """Name of the volume at /dev/shm."""
 
+DEFAULT = "default.yaml"
+"""Template of tasks that are no steps: that of the first class."""
+
 Pod = dict[str, Any]
 
 
-def template(one: ResourceClass, *, identity: str | None = None, larger: Sequence[ResourceClass] = ()) -> Pod:
+def template(
+    one: ResourceClass,
+    *,
+    identity: str | None = None,
+    larger: Sequence[ResourceClass] = (),
+    base: Pod | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Pod:
     """Return the pod template of a class.
 
-    It has no image: Airflow's executor sets that and the arguments, whatever a template says.
+    Airflow's executor sets the image and the arguments, whatever a template says.
 
     Args:
         one: the class.
-        identity: the service account; that of the namespace if not given.
+        identity: the service account; that of `base`, or of the namespace, if not given.
         larger: the classes of later tries when one runs out of memory.
+        base: what all pods of this installation have in common, its first container being that of the step.
+        labels: more labels, such as a cloud asks of pods with that identity.
     """
-    metadata: Pod = {"labels": {}}
+    metadata: Pod = {"labels": dict(labels or {})}
     if larger:
         metadata["annotations"] = {ANNOTATION_LARGER: ",".join(each.name for each in larger)}
-    return sized(_pod(metadata, {"name": CONTAINER}, identity), one)
+    pod = _pod(metadata, {"name": CONTAINER}, identity)
+    return sized(_merged(base, pod) if base else pod, one)
+
+
+def _merged(base: Pod, pod: Pod) -> Pod:
+    """Return a pod over what all have in common, which counts where both say something but labels and identity."""
+    first, *others = base["spec"]["containers"]
+    [own] = pod["spec"]["containers"]
+    account = {key: value for key, value in pod["spec"].items() if key == "serviceAccountName"}
+    metadata = {
+        **base.get("metadata", {}),
+        **{
+            key: {**(base.get("metadata", {}).get(key) or {}), **pod["metadata"].get(key, {})}
+            for key in ("labels", "annotations")
+            if base.get("metadata", {}).get(key) or pod["metadata"].get(key)
+        },
+    }
+    spec = {**pod["spec"], **base["spec"], **account, "containers": [{**own, **first}, *others]}
+    return {**pod, "metadata": metadata, "spec": spec}
+
+
+def templates(
+    classes: Sequence[ResourceClass],
+    base: Pod,
+    identities: Mapping[str, Mapping[str, Any]],
+    ladder: Callable[[ResourceClass, str | None], Sequence[ResourceClass]],
+) -> dict[str, Pod]:
+    """Return all pod templates of an installation, by the name of the file that `template_name` gives them.
+
+    Args:
+        classes: all of them, retired ones too: what waits for one still finds its template.
+        base: what all pods have in common.
+        identities: what the pods of a service account need, now `labels`; one that is not there needs nothing.
+        ladder: the classes that a class grows into, for a service account.
+    """
+    found: dict[str, Pod] = {}
+    for one in classes:
+        for identity in (None, *one.identities):
+            labels = identities.get(identity or "", {}).get("labels")
+            larger = ladder(one, identity)
+            for grow in (False, True) if larger else (False,):
+                name = template_name(one, identity=identity, grow=grow)
+                found[name] = template(one, identity=identity, larger=larger if grow else (), base=base, labels=labels)
+    # For tasks that are no steps.
+    smallest = next((one for one in classes if not one.retired), classes[0])
+    found[DEFAULT] = template(smallest, base=base)
+    return found
 
 
 def step_pod(
@@ -111,6 +169,7 @@ def sized(pod: Pod, one: ResourceClass) -> Pod:
     step = {**step, "env": environment, "resources": resources(one), "volumeMounts": mounts}
     spec = {**spec, "containers": [step, *others], "volumes": volumes}
     spec |= {"nodeSelector": dict(one.node_selector), "tolerations": [dict(each) for each in one.tolerations]}
+    spec |= {"runtimeClassName": one.runtime_class, "priorityClassName": one.priority_class}
     labels = {**(metadata.get("labels") or {}), LABEL_CLASS: one.name}
     return {**pod, "metadata": {**metadata, "labels": labels}, "spec": _without_empty(spec)}
 
@@ -121,7 +180,7 @@ _NVIDIA = "NVIDIA_VISIBLE_DEVICES"
 def _without_empty(spec: Pod) -> Pod:
     step, *others = spec["containers"]
     step = {key: value for key, value in step.items() if value != []}
-    return {key: value for key, value in {**spec, "containers": [step, *others]}.items() if value not in ([], {})}
+    return {key: value for key, value in {**spec, "containers": [step, *others]}.items() if value not in ([], {}, "")}
 
 
 def resources(one: ResourceClass) -> Pod:
@@ -135,7 +194,7 @@ def resources(one: ResourceClass) -> Pod:
     if one.disk:
         requests["ephemeral-storage"] = limits["ephemeral-storage"] = quantity(one.disk)
     if one.gpu:
-        requests["nvidia.com/gpu"] = limits["nvidia.com/gpu"] = str(one.gpu)
+        requests[one.gpu_resource] = limits[one.gpu_resource] = str(one.gpu)
     return {"requests": requests, "limits": limits}
 
 

@@ -1,1 +1,1 @@
-"""What keeps an installation running: the check of a part's life, its secrets, and the MLflow server's start."""
+"""What keeps an installation running: checks of life, secrets, schema, and short jobs in a cluster. None loads Airflow."""

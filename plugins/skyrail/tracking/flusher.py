@@ -1,6 +1,7 @@
 """Send every attempt's spool to the MLflow server, for as long as there is something to send.
 
 `python -m skyrail.tracking.flusher` runs beside the workers of one machine; `--once` sends what is there and ends.
+With `--drain`, for the side of a pod, it sends what is left when it is told to stop, as long as the pod lets it.
 While the server is away everything stays on disk, in order, and is tried again with growing pauses.
 """
 
@@ -152,7 +153,8 @@ def _client(settings: TrackingSettings) -> Any:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until told to stop; with `--once`, until everything that is over was sent. Return the exit code."""
-    once = "--once" in (sys.argv[1:] if arguments is None else arguments)
+    chosen = sys.argv[1:] if arguments is None else arguments
+    once, drain = "--once" in chosen, "--drain" in chosen
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings = load(TrackingSettings)
     folder = spool_folder(settings)
@@ -193,7 +195,21 @@ def main(arguments: list[str] | None = None) -> int:
         if once:
             return 0
         stopped.wait(pause)
-    return 0
+    return _drained(flusher, settings.flush_seconds) if drain else 0
+
+
+def _drained(flusher: Flusher, pause: float) -> int:
+    """Send what is left in a pod that ends. Return the exit code; Kubernetes kills what takes longer than its grace."""
+    while True:
+        try:
+            left = flusher.sweep()
+        except (ServerAwayError, OSError) as error:
+            log.warning("Not all was sent yet, and the pod ends: %s", error)
+            left = 1
+        if not left:
+            log.info("All was sent.")
+            return 0
+        time.sleep(pause)
 
 
 def _lock(file: IO[str]) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
+from skyrail.auth.links import Redemption, redeem
 from skyrail.cli import console
 from skyrail.embedded.home import Home
 from skyrail.embedded.state import State
@@ -120,3 +121,17 @@ def test_a_broken_home_is_refused_without_a_traceback(mode: list[str], tmp_path:
     assert "secrets.json is damaged" in result.stderr
     assert "Restore it from a backup" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_beside_an_api_server_a_link_needs_no_home(tmp_path: Path) -> None:
+    """In a container there is no `skyrail up`: the settings of the api-server say where links go, and its address."""
+    links = {"AIRFLOW__SKYRAIL_AUTH__LOGIN_LINKS": str(tmp_path / "login"), "AIRFLOW__API__BASE_URL": "https://a.b/c/"}
+    result = _run("login", cwd=tmp_path, **links)
+    address, _, token = result.stdout.strip().partition("?token=")
+    assert address == "https://a.b/c/auth/link"
+    assert redeem(tmp_path / "login", token) is Redemption.ACCEPTED
+
+
+def test_a_home_that_is_named_wins_over_the_api_server_around(tmp_path: Path) -> None:
+    result = _run("login", "--home", "other", cwd=tmp_path, AIRFLOW__SKYRAIL_AUTH__LOGIN_LINKS=str(tmp_path / "login"))
+    assert "Nothing runs on" in result.stderr

@@ -44,6 +44,12 @@ class ResourceClass:
     """Labels of the Kubernetes nodes that have this size."""
     tolerations: tuple[dict[str, Any], ...] = ()
     """Taints of Kubernetes nodes that its pods put up with."""
+    gpu_resource: str = "nvidia.com/gpu"
+    """What Kubernetes calls such a GPU: a part is `nvidia.com/mig-1g.5gb`, a shared one `nvidia.com/gpu.shared`."""
+    runtime_class: str = ""
+    """RuntimeClass of its pods, such as `nvidia` where that is not the nodes' default."""
+    priority_class: str = ""
+    """PriorityClass of its pods: whom they push out, and who pushes them out, when nodes are full."""
     retired: bool = False
     """Whether new runs go elsewhere, while what waits for this class still finds it."""
     where: str = field(default="", compare=False)
@@ -108,6 +114,8 @@ def _entry(entry: Marked, mistakes: Mistakes) -> ResourceClass | None:
     if len(mistakes) == before:
         if bool(one.gpu) != bool(one.gpu_type):
             mistakes.add(entry.key("gpu" if one.gpu else "gpu_type"), "gpu and gpu_type belong together.")
+        if "gpu_resource" in values and not one.gpu:
+            mistakes.add(entry.key("gpu_resource"), "gpu_resource says which GPUs, and this class has none.")
         if (one.shared_memory or 0) > one.memory:
             mistakes.add(entry.key("shared_memory"), "shared_memory is part of memory, and cannot be more than it.")
     return one

@@ -14,7 +14,7 @@ from skyrail.steps.resources.errors import ResourceError
 from skyrail.steps.resources.machine import Machine
 from skyrail.steps.resources.matching import Why, larger, match
 from skyrail.steps.resources.needs import Needs, say
-from skyrail.steps.resources.site import POOL, SLOTS, classes_file, shared, target_of
+from skyrail.steps.resources.site import POOL, SLOTS, classes_file, configured_executors, shared, target_of
 
 _BY_EXECUTOR = {"CeleryExecutor": "celery", "KubernetesExecutor": "kubernetes"}
 
@@ -57,6 +57,7 @@ def place(
     classes = load_classes(classes_file(settings))
     found = match(needs, classes, identity=identity, image=image, step=step)
     one = found.resource_class
+    one = _offered(one, configured_executors())
     # On one machine there is one executor, whatever a class says.
     where = chosen if chosen == "local" else _BY_EXECUTOR.get(one.executor, chosen)
     notices: list[str] = []
@@ -74,6 +75,12 @@ def place(
         if identity:
             notices.append(f"identity={identity!r} has an effect on Kubernetes only.")
     return replace(placed, why=found.why, notices=(*placed.notices, *notices))
+
+
+def _offered(one: ResourceClass, executors: tuple[str, ...]) -> ResourceClass:
+    """Pass over the executor of a class where only the other one is: the same classes serve compose and a cluster."""
+    there = [name for name in _BY_EXECUTOR if name in executors]
+    return replace(one, executor="") if there and one.executor not in there else one
 
 
 def _pooled(step: str, needs: Needs, one: ResourceClass, machine: Machine, target: str, *, cpu_ok: bool) -> Placement:

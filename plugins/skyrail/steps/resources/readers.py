@@ -15,6 +15,7 @@ from skyrail.steps.resources.needs import READERS as NEEDS
 EXECUTORS = ("CeleryExecutor", "KubernetesExecutor")
 TOLERATION = ("key", "operator", "value", "effect", "tolerationSeconds")
 
+_RESOURCE = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 
 
@@ -62,6 +63,13 @@ def tolerations(value: Any) -> tuple[dict[str, Any], ...]:
     return tuple(value)
 
 
+def extended_resource(value: Any) -> str:
+    """Read the name of a device as nodes offer it."""
+    if not isinstance(value, str) or not _RESOURCE.fullmatch(value):
+        raise ValueError("no name of a device: `kubectl describe node` lists those that there are, as nvidia.com/gpu")
+    return value
+
+
 def boolean(value: Any) -> bool:
     """Read true or false."""
     if not isinstance(value, bool):
@@ -104,5 +112,8 @@ OPTIONAL: dict[str, Callable[[Any], Any]] = {
     "images": texts,
     "node_selector": labels,
     "tolerations": tolerations,
+    "gpu_resource": extended_resource,
+    "runtime_class": name,
+    "priority_class": name,
     "retired": boolean,
 }

@@ -39,6 +39,14 @@ def target_of(settings: ResourceSettings, target: str | None = None) -> str:
     return chosen
 
 
+def configured_executors() -> tuple[str, ...]:
+    """Return the names of the executors that this installation has, as `[core] executor` says them."""
+    from airflow.configuration import conf
+
+    names = conf.get("core", "executor", fallback="").split(",")
+    return tuple(name.strip().rpartition(".")[2].rpartition(":")[2] for name in names if name.strip())
+
+
 def shared(settings: ResourceSettings, target: str) -> Machine:
     """Return what the steps of a target outside Kubernetes share: as the settings say, or else this machine.
 

@@ -1,0 +1,171 @@
+{{/*
+All refusals, each with its fix. The schema refuses wrong types before; unknown keys are refused here, where it can be
+said which key was meant.
+*/}}
+{{- define "skyrail.refusals" -}}
+{{- include "skyrail.refuseUnknownKeys" . }}
+{{- $celery := include "skyrail.celery" . }}
+{{- if gt (len .Release.Name) 40 }}
+{{- fail (printf "\nThe release name %q is longer than 40 letters, and names of pods are made of it.\nPlease choose a shorter one:\n  helm install skyrail …" .Release.Name) }}
+{{- end }}
+{{- if and (not .Values.store.enabled) (not .Values.database.host) }}
+{{- fail "\nWithout the store there is no database.\nPlease name yours:\ndatabase:\n  host: postgresql.example.com\n  passwordSecret: skyrail-database" }}
+{{- end }}
+{{- if and .Values.database.host (not .Values.database.passwordSecret) }}
+{{- fail (printf "\nThe database at %s has a password that the chart cannot know.\nPlease put it into a Secret under `password`, and name that:\ndatabase:\n  passwordSecret: skyrail-database" .Values.database.host) }}
+{{- end }}
+{{- if and .Values.database.host (not .Values.mlflow.url) (not .Values.mlflow.passwordSecret) }}
+{{- fail (printf "\nMLflow needs a database %q of the user %q on %s.\nPlease make it, put the password into a Secret under `password`, and name that, or an MLflow server of yours:\nmlflow:\n  passwordSecret: skyrail-mlflow" .Values.mlflow.database .Values.mlflow.user .Values.database.host) }}
+{{- end }}
+{{- if and (not .Values.database.host) (or (ne .Values.database.name "airflow") (ne .Values.database.user "airflow") (ne .Values.mlflow.database "mlflow") (ne .Values.mlflow.user "mlflow") (ne (int .Values.database.port) 5432)) }}
+{{- fail "\nThe store's databases and users are called airflow and mlflow, at port 5432.\nPlease leave these keys out, or name a database of yours:\ndatabase:\n  host: postgresql.example.com" }}
+{{- end }}
+{{- if and $celery (not .Values.store.enabled) (not .Values.broker.urlSecret) }}
+{{- fail "\nCelery's workers need a broker, and without the store there is none.\nPlease name a Secret with the address of yours under `url`, or do without workers:\nbroker:\n  urlSecret: skyrail-broker" }}
+{{- end }}
+{{- if and $celery (not .Values.workers.groups) }}
+{{- fail "\nCeleryExecutor needs workers.\nPlease add a group, or let all steps run as pods:\nexecutor: KubernetesExecutor" }}
+{{- end }}
+{{- include "skyrail.refuseWorkers" . }}
+{{- if and .Values.ingress.kind (not .Values.ingress.host) }}
+{{- fail "\nThe way in needs a host name.\nPlease set:\ningress:\n  host: airflow.example.com" }}
+{{- end }}
+{{- if and (eq .Values.ingress.kind "gateway") (not .Values.ingress.gateway.name) }}
+{{- fail "\nAn HTTPRoute needs a Gateway. `kubectl get gateways --all-namespaces` lists those that there are.\nPlease set:\ningress:\n  gateway: {name: gateway, namespace: gateway}" }}
+{{- end }}
+{{- if and (not .Values.storage.bucket) (or .Values.storage.endpoint .Values.storage.keySecret) }}
+{{- fail "\nstorage.endpoint and storage.keySecret are about a bucket, and none is named.\nPlease set:\nstorage:\n  bucket: s3://bucket/skyrail" }}
+{{- end }}
+{{- if and (not (kindIs "invalid" .Values.userId)) (eq (int .Values.userId) 0) }}
+{{- fail "\nuserId is 0, and nothing here runs as root.\nPlease leave it out, or let the platform choose:\nuserId: null" }}
+{{- end }}
+{{- include "skyrail.refuseOptions" . }}
+{{- include "skyrail.refuseIdentities" . }}
+{{- end -}}
+
+{{- define "skyrail.refuseWorkers" -}}
+{{- $names := list }}
+{{- range $group := .Values.workers.groups }}
+{{- if has $group.name $names }}
+{{- fail (printf "\nThere are two worker groups %q.\nPlease give each a name of its own." $group.name) }}
+{{- end }}
+{{- $names = append $names $group.name }}
+{{- if not (regexMatch "^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$" $group.name) }}
+{{- fail (printf "\nThe worker group %q cannot be part of a pod's name.\nPlease use up to 20 lower-case letters, digits and dashes." $group.name) }}
+{{- end }}
+{{- if not (or $group.resources $group.class) }}
+{{- fail (printf "\nNothing says how large a worker of the group %q is.\nPlease set, for `concurrency` tasks at once:\nworkers:\n  groups:\n    - name: %s\n      resources: {requests: {cpu: 500m, memory: 2Gi}, limits: {memory: 6Gi}}" $group.name $group.name) }}
+{{- end }}
+{{- if $group.class }}
+{{- $classes := list }}
+{{- range (include "skyrail.classes" $ | fromYaml).classes }}{{ $classes = append $classes .name }}{{ end }}
+{{- if not (has $group.class $classes) }}
+{{- fail (printf "\nThe worker group %q is of the resource class %q, and there is none.\nPlease use one of: %s" $group.name $group.class (join ", " $classes)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Secrets have no place in values, where everybody reads them who may read the release. */}}
+{{- define "skyrail.refuseOptions" -}}
+{{- $secrets := list "fernet_key" "jwt_secret" "secret_key" "sql_alchemy_conn" "sql_alchemy_conn_async" "broker_url" "result_backend" }}
+{{- range $section, $options := .Values.airflow }}
+{{- if not (kindIs "map" $options) }}
+{{- fail (printf "\nairflow.%s is no section.\nPlease write a section and its options:\nairflow:\n  core:\n    parallelism: 64" $section) }}
+{{- end }}
+{{- range $name, $value := $options }}
+{{- if has (lower $name) $secrets }}
+{{- fail (printf "\nairflow.%s.%s is a secret, and values are no place for it.\nPlease use secrets.airflow, database.passwordSecret or broker.urlSecret, which name Secrets." $section $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* A pod whose service account is not there never starts. */}}
+{{- define "skyrail.refuseIdentities" -}}
+{{- $known := list }}
+{{- range .Values.pods.identities }}{{ $known = append $known .name }}{{ end }}
+{{- range $class := .Values.resourceClasses }}
+{{- range $class.identities }}
+{{- if not (has . $known) }}
+{{- fail (printf "\nThe resource class %q offers the identity %q, and there is no such service account.\nPlease set:\npods:\n  identities:\n    - name: %s" $class.name . .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* files/keys.json has the keys that there are: an object is closed, a list holds what its entries have, true is open. */}}
+{{- define "skyrail.refuseUnknownKeys" -}}
+{{- $state := dict "found" list "paths" list }}
+{{- $known := .Files.Get "files/keys.json" | fromJson }}
+{{- include "skyrail.unknownKeys" (dict "values" .Values "known" $known "path" "" "state" $state) }}
+{{- if $state.found }}
+{{- include "skyrail.pathsOf" (dict "known" $known "path" "" "state" $state) }}
+{{- $lines := list }}
+{{- range $path := $state.found }}
+{{- $nearest := include "skyrail.nearest" (dict "path" $path "paths" $state.paths) }}
+{{- $lines = append $lines (printf "There is no key %s.%s" $path (ternary (printf " Did you mean %s?" $nearest) "" (ne $nearest ""))) }}
+{{- end }}
+{{- fail (printf "\n%s\nEach key is described in the chart's values.yaml." (join "\n" $lines)) }}
+{{- end }}
+{{- end -}}
+
+{{- define "skyrail.unknownKeys" -}}
+{{- range $key, $value := .values }}
+{{- $path := ternary $key (printf "%s.%s" $.path $key) (eq $.path "") }}
+{{- if not (hasKey $.known $key) }}
+{{- if ne $path "global" }}{{ $_ := set $.state "found" (append $.state.found $path) }}{{ end }}
+{{- else }}
+{{- $below := get $.known $key }}
+{{- if and (kindIs "map" $below) (kindIs "map" $value) }}
+{{- include "skyrail.unknownKeys" (dict "values" $value "known" $below "path" $path "state" $.state) }}
+{{- else if and (kindIs "slice" $below) (kindIs "slice" $value) }}
+{{- range $i, $entry := $value }}
+{{- if kindIs "map" $entry }}
+{{- include "skyrail.unknownKeys" (dict "values" $entry "known" (first $below) "path" (printf "%s[%d]" $path $i) "state" $.state) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "skyrail.pathsOf" -}}
+{{- range $key, $below := .known }}
+{{- $path := ternary $key (printf "%s.%s" $.path $key) (eq $.path "") }}
+{{- $_ := set $.state "paths" (append $.state.paths $path) }}
+{{- if kindIs "map" $below }}
+{{- include "skyrail.pathsOf" (dict "known" $below "path" $path "state" $.state) }}
+{{- else if kindIs "slice" $below }}
+{{- include "skyrail.pathsOf" (dict "known" (first $below) "path" (printf "%s[]" $path) "state" $.state) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+The key that was probably meant: one of the same name elsewhere, or the one that shares most pairs of letters, at least
+half of them. One beside the unknown key counts for a little more than one elsewhere.
+*/}}
+{{- define "skyrail.nearest" -}}
+{{- $words := regexReplaceAll "\\[[0-9]+\\]" .path "[]" | splitList "." }}
+{{- $word := lower (last $words) }}
+{{- $parent := join "." (initial $words) }}
+{{- $best := "" }}
+{{- $most := 0 }}
+{{- range $path := .paths }}
+{{- $parts := splitList "." $path }}
+{{- $other := lower (last $parts) }}
+{{- $score := 0 }}
+{{- if eq $other $word }}{{ $score = 100 }}
+{{- else if gt (len $word) 1 }}
+{{- $shared := 0 }}
+{{- range $i := until (int (sub (len $word) 1)) }}
+{{- if contains (substr $i (int (add $i 2)) $word) $other }}{{ $shared = add $shared 1 }}{{ end }}
+{{- end }}
+{{- $score = div (mul $shared 180) (add (len $word) (len $other) -2) }}
+{{- end }}
+{{- if eq (join "." (initial $parts)) $parent }}{{ $score = add $score 9 }}{{ end }}
+{{- if gt (int $score) (int $most) }}{{ $most = $score }}{{ $best = $path }}{{ end }}
+{{- end }}
+{{- if ge (int $most) 50 }}{{ $best }}{{ end }}
+{{- end -}}

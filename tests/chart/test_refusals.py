@@ -1,0 +1,214 @@
+"""What cannot work is refused, by a sentence that says what to write instead."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.chart.render import CHART, files, refusal, render
+
+
+def _paths(known: Any, path: tuple[str, ...] = ()):
+    yield path
+    if isinstance(known, dict):
+        for key, below in known.items():
+            if isinstance(below, dict):
+                yield from _paths(below, (*path, key))
+
+
+KNOWN = json.loads((CHART / "files" / "keys.json").read_text())
+
+
+def _at(path: tuple[str, ...], value: Any) -> Any:
+    for key in reversed(path):
+        value = {key: value}
+    return value
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=".".join(path) or "top") for path in _paths(KNOWN)])
+def test_an_unknown_key_is_refused_wherever_it_is(path: tuple[str, ...]):
+    assert f"There is no key {'.'.join((*path, 'zzqq'))}." in refusal(_at((*path, "zzqq"), 1))
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        pytest.param({"scheduler": {"replcas": 2}}, "Did you mean scheduler.replicas?", id="00 a letter is missing"),
+        pytest.param({"image": {"tagg": "1"}}, "Did you mean image.tag?", id="10 one too many"),
+        pytest.param({"shceduler": {}}, "Did you mean scheduler?", id="20 letters changed places"),
+        pytest.param({"parallelism": 8}, "Did you mean scheduler.parallelism?", id="30 in the wrong place"),
+        pytest.param({"api-server": {"replicas": 2}}, "Did you mean apiServer?", id="40 another spelling"),
+        pytest.param({"Executor": "x"}, "Did you mean executor?", id="50 another case"),
+        pytest.param(
+            {"workers": {"groups": [{"name": "a", "concurency": 2, "class": "small"}]}},
+            "There is no key workers.groups[0].concurency. Did you mean workers.groups[].concurrency?",
+            id="60 inside a list",
+        ),
+        pytest.param({"xyzzy": 1}, "There is no key xyzzy.\nEach key", id="70 nothing near"),
+    ],
+)
+def test_the_key_that_was_meant_is_named(values: dict, sentence: str):
+    assert sentence in refusal(values)
+
+
+def test_all_unknown_keys_are_named_at_once():
+    said = refusal({"aa": 1, "scheduler": {"bb": 2}})
+    assert "There is no key aa." in said
+    assert "There is no key scheduler.bb." in said
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        pytest.param({"scheduler": {"replicas": "two"}}, "/scheduler/replicas", id="00 a word for a number"),
+        pytest.param({"executor": "LocalExecutor"}, "/executor", id="10 an executor that cannot be"),
+        pytest.param({"database": {"port": -1}}, "/database/port", id="20 a negative port"),
+        pytest.param({"workers": {"groups": [{"class": "small"}]}}, "/workers/groups/0", id="30 a group without name"),
+        pytest.param({"storage": {"volume": {"access": "RWX"}}}, "/storage/volume/access", id="40 not of the words"),
+    ],
+)
+def test_a_wrong_type_is_refused_by_its_place(values: dict, sentence: str):
+    assert sentence in refusal(values)
+
+
+DATABASE = {"host": "db.example.com", "passwordSecret": "db"}
+
+CASES = [
+    pytest.param(
+        {"store": {"enabled": False}},
+        "Without the store there is no database.",
+        {
+            "store": {"enabled": False},
+            "database": DATABASE,
+            "mlflow": {"passwordSecret": "m"},
+            "broker": {"urlSecret": "q"},
+        },
+        id="00 no database",
+    ),
+    pytest.param(
+        {"database": {"host": "db.example.com"}},
+        "The database at db.example.com has a password that the chart cannot know.",
+        {"database": DATABASE, "mlflow": {"passwordSecret": "m"}},
+        id="10 no password",
+    ),
+    pytest.param(
+        {"database": DATABASE},
+        'MLflow needs a database "mlflow" of the user "mlflow" on db.example.com.',
+        {"database": DATABASE, "mlflow": {"url": "https://mlflow.example.com"}},
+        id="20 no password of MLflow",
+    ),
+    pytest.param(
+        {"database": {"name": "other"}},
+        "The store's databases and users are called airflow and mlflow, at port 5432.",
+        {"database": {**DATABASE, "name": "other"}, "mlflow": {"passwordSecret": "m"}},
+        id="30 another name in the store",
+    ),
+    pytest.param(
+        {"store": {"enabled": False}, "database": DATABASE, "mlflow": {"passwordSecret": "m"}},
+        "Celery's workers need a broker, and without the store there is none.",
+        {
+            "store": {"enabled": False},
+            "database": DATABASE,
+            "mlflow": {"passwordSecret": "m"},
+            "executor": "KubernetesExecutor",
+        },
+        id="40 no broker",
+    ),
+    pytest.param(
+        {"workers": {"groups": []}},
+        "CeleryExecutor needs workers.",
+        {"workers": {"groups": []}, "executor": "KubernetesExecutor"},
+        id="50 no workers",
+    ),
+    pytest.param(
+        {"workers": {"groups": [{"name": "a", "class": "small"}, {"name": "a", "class": "large"}]}},
+        'There are two worker groups "a".',
+        {"workers": {"groups": [{"name": "a", "class": "small"}, {"name": "b", "class": "large"}]}},
+        id="60 a name twice",
+    ),
+    pytest.param(
+        {"workers": {"groups": [{"name": "A b", "class": "small"}]}},
+        'The worker group "A b" cannot be part of a pod\'s name.',
+        {"workers": {"groups": [{"name": "a-b", "class": "small"}]}},
+        id="70 a bad name",
+    ),
+    pytest.param(
+        {"workers": {"groups": [{"name": "a"}]}},
+        'Nothing says how large a worker of the group "a" is.',
+        {
+            "workers": {
+                "groups": [
+                    {"name": "a", "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}}}
+                ]
+            }
+        },
+        id="80 no size",
+    ),
+    pytest.param(
+        {"workers": {"groups": [{"name": "a", "class": "huge"}]}},
+        'The worker group "a" is of the resource class "huge", and there is none.\nPlease use one of: small, medium',
+        {"workers": {"groups": [{"name": "a", "class": "gpu-t4"}]}},
+        id="90 no such class",
+    ),
+    pytest.param(
+        {"ingress": {"kind": "ingress"}},
+        "The way in needs a host name.",
+        {"ingress": {"kind": "ingress", "host": "a.example.com"}},
+        id="100 no host",
+    ),
+    pytest.param(
+        {"ingress": {"kind": "gateway", "host": "a.example.com"}},
+        "An HTTPRoute needs a Gateway.",
+        {"ingress": {"kind": "gateway", "host": "a.example.com", "gateway": {"name": "g"}}},
+        id="110 no gateway",
+    ),
+    pytest.param(
+        {"storage": {"keySecret": "keys"}},
+        "storage.endpoint and storage.keySecret are about a bucket, and none is named.",
+        {"storage": {"keySecret": "keys", "bucket": "s3://b/x"}},
+        id="120 keys without a bucket",
+    ),
+    pytest.param({"userId": 0}, "userId is 0, and nothing here runs as root.", {"userId": None}, id="130 root"),
+    pytest.param(
+        {"airflow": {"core": {"fernet_key": "x"}}},
+        "airflow.core.fernet_key is a secret, and values are no place for it.",
+        {"airflow": {"core": {"parallelism": 8}}},
+        id="140 a secret",
+    ),
+    pytest.param(
+        {"airflow": {"parallelism": 8}},
+        "airflow.parallelism is no section.",
+        {"airflow": {"core": {"parallelism": 8}}},
+        id="150 no section",
+    ),
+    pytest.param(
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi", "identities": ["trainer"]}]},
+        'The resource class "a" offers the identity "trainer", and there is no such service account.',
+        {
+            "resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi", "identities": ["trainer"]}],
+            "pods": {"identities": [{"name": "trainer"}]},
+        },
+        id="160 no account",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "sentence", "near"), CASES)
+def test_a_refusal_and_the_nearest_that_passes(values: dict, sentence: str, near: dict):
+    said = refusal(values)
+    assert sentence in said
+    assert "Please" in said
+    render(near)
+
+
+def test_a_release_name_that_is_too_long():
+    assert "is longer than 40 letters" in refusal({}, release="a" * 41)
+    assert files({}, release="a" * 40)
+
+
+def test_every_refusal_is_tested():
+    """As many sentences as there are in the one file."""
+    text = (CHART / "templates" / "_refusals.tpl").read_text()
+    # One for unknown keys and one for the name are tested above.
+    assert text.count("{{- fail ") == len(CASES) + 2
