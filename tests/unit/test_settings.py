@@ -23,6 +23,7 @@ def test_promised_defaults():
         "skyrail_tracking.flush_seconds": 1.0,
         "skyrail_tracking.request_seconds": 10.0,
         "skyrail_auth.login_links": "",
+        "skyrail_auth.login_command": "skyrail login",
         "skyrail_notifications.inbox": "",
         "skyrail_notifications.email_to": "",
         "skyrail_notifications.smtp_conn_id": "smtp_default",

@@ -1,1 +1,1 @@
-"""What keeps an installation running: checks of life, secrets, schema, and short jobs in a cluster. None loads Airflow."""
+"""What keeps an installation running: checks of life, secrets, schema, jobs in a cluster. None loads Airflow."""

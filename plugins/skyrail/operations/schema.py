@@ -106,10 +106,8 @@ def wait(address: str, *, server_only: bool = False) -> None:
                 Schema.OLDER: "The database is of an older release; waiting for the job that migrates it.",
             }.get(state, "")
         except psycopg2.Error as error:
-            state, now = (
-                None,
-                f"The database does not answer; waiting for it. {str(error).strip().partition(chr(10))[0]}",
-            )
+            state, reason = None, str(error).strip().partition("\n")[0]
+            now = f"The database does not answer; waiting for it. {reason}"
         if state is Schema.UNKNOWN:
             raise SchemaError(
                 "The database is of another release than this image: it names a migration that this Airflow lacks.",
