@@ -111,7 +111,7 @@ RUN /tools/bin/python bom.py debian /package/usr/share/sbom/skyrail.cdx.json
 FROM store-debian AS store
 COPY --from=store-package /package /
 COPY image/store/ /usr/local/bin/
-ENV PATH=/usr/lib/postgresql/17/bin:/usr/local/bin:/usr/bin:/bin HOME=/tmp
+ENV PATH=/usr/lib/postgresql/17/bin:/usr/local/bin:/usr/sbin:/usr/bin:/bin HOME=/tmp
 WORKDIR /var/lib/skyrail
 USER 50000:0
 ENTRYPOINT ["/usr/bin/tini", "-g", "--"]
