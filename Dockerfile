@@ -31,7 +31,8 @@ FROM debian AS store-debian
 # PostgreSQL's initdb insists on a name for its user; nss_wrapper gives one to users that have none.
 RUN apt-get update -q \
   && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends libnss-wrapper postgresql-17 valkey-server \
-  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /var/lib/postgresql /etc/postgresql /etc/ssl/private /etc/ssl/certs/ssl-cert-snakeoil.pem
+  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /var/lib/postgresql /etc/postgresql \
+    /var/lib/valkey /etc/valkey /etc/ssl/private /etc/ssl/certs/ssl-cert-snakeoil.pem
 
 # -- Building: nothing of these stages stays but what is copied out of them --------------------------------------------
 FROM python AS builder

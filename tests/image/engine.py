@@ -24,6 +24,9 @@ WRITABLE = ("--tmpfs", "/tmp:mode=1777", "--tmpfs", "/opt/airflow:uid=0,gid=0,mo
 ANYBODY = ("--user", "12345:0")
 """A user that the image has never heard of, in the group 0."""
 
+ROOT_USER = ("--user", "0:0")
+"""Whoever looks for something must see all."""
+
 
 def name(target: str) -> str:
     """Return an image with its tag."""
