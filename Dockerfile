@@ -91,6 +91,7 @@ COPY --from=tools /tools /tools
 COPY --from=wheel /wheel /wheel
 # Twice: as the few files to add to an image, and whole, for the list of what that image has.
 RUN uv pip install --python /opt/skyrail --compile-bytecode --no-deps --prefix /package/opt/skyrail /wheel/*.whl \
+  && rm -f /package/opt/skyrail/.lock \
   && uv pip install --python /opt/skyrail --no-deps /wheel/*.whl \
   && /tools/bin/python bom.py debian /package/usr/share/sbom/skyrail.cdx.json /opt/skyrail
 
@@ -100,6 +101,7 @@ COPY image/bom.py ./
 COPY --from=tools /tools /tools
 COPY --from=wheel /wheel /wheel
 RUN uv pip install --python /opt/skyrail --compile-bytecode --no-deps --prefix /package/opt/skyrail /wheel/*.whl \
+  && rm -f /package/opt/skyrail/.lock \
   && uv pip install --python /opt/skyrail --no-deps /wheel/*.whl \
   && /tools/bin/python bom.py debian /package/usr/share/sbom/skyrail.cdx.json /opt/skyrail
 

@@ -13,6 +13,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 VERSION = re.findall(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[0]
+TAG = os.environ.get("SKYRAIL_VERSION") or VERSION
+"""Which images: the compose file takes the same variable."""
+
 TARGETS = ("skyrail", "mlflow", "store")
 
 HARD = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
@@ -30,7 +33,7 @@ ROOT_USER = ("--user", "0:0")
 
 def name(target: str) -> str:
     """Return an image with its tag."""
-    return f"skyrail/{target}:{VERSION}"
+    return f"skyrail/{target}:{TAG}"
 
 
 def docker(*arguments: str, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
