@@ -31,7 +31,8 @@ FROM debian AS store-debian
 # PostgreSQL's initdb insists on a name for its user; nss_wrapper gives one to users that have none.
 RUN apt-get update -q \
   && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends libnss-wrapper pgbouncer postgresql-17 valkey-server \
-  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /var/lib/postgresql /etc/postgresql /etc/pgbouncer /etc/ssl/private /etc/ssl/certs/ssl-cert-snakeoil.pem
+  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /var/lib/postgresql /etc/postgresql /etc/pgbouncer \
+    /var/lib/valkey /etc/valkey /etc/ssl/private /etc/ssl/certs/ssl-cert-snakeoil.pem
 
 # -- Building: nothing of these stages stays but what is copied out of them --------------------------------------------
 FROM python AS builder
@@ -90,6 +91,7 @@ COPY --from=tools /tools /tools
 COPY --from=wheel /wheel /wheel
 # Twice: as the few files to add to an image, and whole, for the list of what that image has.
 RUN uv pip install --python /opt/skyrail --compile-bytecode --no-deps --prefix /package/opt/skyrail /wheel/*.whl \
+  && rm -f /package/opt/skyrail/.lock \
   && uv pip install --python /opt/skyrail --no-deps /wheel/*.whl \
   && /tools/bin/python bom.py debian /package/usr/share/sbom/skyrail.cdx.json /opt/skyrail
 
@@ -99,6 +101,7 @@ COPY image/bom.py ./
 COPY --from=tools /tools /tools
 COPY --from=wheel /wheel /wheel
 RUN uv pip install --python /opt/skyrail --compile-bytecode --no-deps --prefix /package/opt/skyrail /wheel/*.whl \
+  && rm -f /package/opt/skyrail/.lock \
   && uv pip install --python /opt/skyrail --no-deps /wheel/*.whl \
   && /tools/bin/python bom.py debian /package/usr/share/sbom/skyrail.cdx.json /opt/skyrail
 

@@ -48,10 +48,12 @@ DEBIAN_EXTRAS ?=
 IMAGE_CA ?= $(wildcard /usr/local/share/ca-certificates/*.crt)
 # More for `docker build`, such as --network host.
 IMAGE_ARGS ?=
+# The images' tag. Checks and the compose file take another by the variable SKYRAIL_VERSION.
+TAG ?= $(VERSION)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 image:
 	@for target in skyrail mlflow store; do \
-		docker build --target $$target --tag skyrail/$$target:$(VERSION) \
+		docker build --target $$target --tag skyrail/$$target:$(TAG) \
 			--build-arg EXTRAS="$(EXTRAS)" --build-arg DEBIAN_EXTRAS="$(DEBIAN_EXTRAS)" \
 			--build-arg EXTRA_CA="$$(cat /dev/null $(IMAGE_CA))" --build-arg PIP_INDEX_URL --build-arg UV_DEFAULT_INDEX \
 			--build-arg VERSION=$(VERSION) --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" \
@@ -60,8 +62,8 @@ image:
 
 # The images as they were built: sizes by package, every part as any user on a read-only root, no secret inside.
 image-check: .venv/.installed
-	$(BIN)/python -m bench image
-	SKYRAIL_REQUIRE_ALL=1 $(BIN)/pytest tests/image tests/image/parts.py --timeout 700
+	SKYRAIL_VERSION=$(TAG) $(BIN)/python -m bench image
+	SKYRAIL_VERSION=$(TAG) SKYRAIL_REQUIRE_ALL=1 $(BIN)/pytest tests/image tests/image/parts.py --timeout 700
 
 # The compose file on this machine's engine, with a project of its own: some minutes.
 compose-check: .venv/.installed

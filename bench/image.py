@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -29,8 +30,10 @@ DEBIAN = "dpkg-query --show --showformat='debian ${Package} ${Installed-Size}000
 
 
 def version() -> str:
-    """Return the version of the package, which is the images' tag."""
-    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+    """Return the images' tag: SKYRAIL_VERSION, or the version of the package."""
+    return os.environ.get("SKYRAIL_VERSION") or str(
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    )
 
 
 class _Count(io.RawIOBase):

@@ -13,6 +13,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 VERSION = re.findall(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[0]
+TAG = os.environ.get("SKYRAIL_VERSION") or VERSION
+"""Which images: the compose file takes the same variable."""
+
 TARGETS = ("skyrail", "mlflow", "store")
 
 HARD = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
@@ -24,10 +27,13 @@ WRITABLE = ("--tmpfs", "/tmp:mode=1777", "--tmpfs", "/opt/airflow:uid=0,gid=0,mo
 ANYBODY = ("--user", "12345:0")
 """A user that the image has never heard of, in the group 0."""
 
+ROOT_USER = ("--user", "0:0")
+"""Whoever looks for something must see all."""
+
 
 def name(target: str) -> str:
     """Return an image with its tag."""
-    return f"skyrail/{target}:{VERSION}"
+    return f"skyrail/{target}:{TAG}"
 
 
 def docker(*arguments: str, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:

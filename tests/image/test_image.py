@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from urllib.parse import unquote
 
 import pytest
 from tests.image import engine
@@ -19,7 +20,7 @@ SUPERFLUOUS = (
 SECRETS = (
     "-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "(ghp|gho|github_pat|glpat|xox[abp])[-_][A-Za-z0-9_]{20,}",
-    "AKIA[0-9A-Z]{16}",
+    "(^|[^A-Za-z0-9+/])AKIA[0-9A-Z]{16}($|[^A-Za-z0-9+/])",
 )
 
 
@@ -51,26 +52,25 @@ def test_labels_say_what_it_is(target: str):
 
 
 def test_nothing_of_the_building_is_left(target: str):
-    assert engine.run(target, "sh", "-c", SUPERFLUOUS) == ""
+    assert engine.run(target, "sh", "-c", SUPERFLUOUS, options=engine.ROOT_USER) == ""
 
 
 def test_only_its_own_folders_can_be_written_by_the_group(target: str):
     """Nothing that is run or read can be changed by the user that runs it, read-only root or not."""
-    found = engine.run(
-        target,
-        "find", "/", "-xdev", "-writable", "-not", "-type", "l", "-not", "-path", "/proc/*", "-not", "-path", "/dev/*",
-        "-prune", "-print",
-    )  # fmt: skip
-    allowed = {"/tmp", "/var/tmp", "/run/lock", "/var/lib/skyrail", "/etc/skyrail", "/opt/airflow"}
+    # Not on a read-only root, where nothing can be written at all.
+    command = "find / -xdev -writable ! -type l ! -path '/proc/*' ! -path '/dev/*' -prune -print 2>/dev/null; true"
+    found = engine.docker("run", "--rm", *engine.ANYBODY, engine.name(target), "sh", "-c", command).stdout
+    allowed = {"/tmp", "/var/tmp", "/run/lock", "/var/lib/skyrail", "/etc/skyrail", "/opt/airflow", "/dev"}
     assert set(found.splitlines()) <= allowed
 
 
 def test_no_secret_is_inside(target: str):
-    """Neither in files, nor in the variables, nor in how a layer was made. Packages ship test keys: those are known."""
+    """Neither in files, nor in the variables, nor in how a layer was made. Three packages have examples or patterns."""
     pattern = "|".join(SECRETS)
     places = "/opt /etc /usr/local /var /home /root"
-    found = engine.run(target, "sh", "-c", f"grep -rIlE -e '{pattern}' {places} 2>/dev/null || true").splitlines()
-    known = re.compile(r"/site-packages/(asyncssh|botocore|cryptography|jwt|moto|paramiko|google|msal|kubernetes)/")
+    search = f"grep -rIlE -e '{pattern}' {places} 2>/dev/null || true"
+    found = engine.run(target, "sh", "-c", search, options=engine.ROOT_USER).splitlines()
+    known = re.compile(r"/site-packages/(botocore|cryptography|google)/")
     assert [file for file in found if not known.search(file)] == []
     config = engine.inspect(target)["Config"]
     history = engine.docker("image", "history", "--no-trunc", "--format", "{{.CreatedBy}}", engine.name(target)).stdout
@@ -86,7 +86,7 @@ def test_it_says_what_it_consists_of(target: str):
     listed = {component["purl"].partition("?")[0].lower() for component in bom["components"] if "purl" in component}
     debian = engine.run(target, "dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n")
     installed = {line.split()[1] for line in debian.splitlines() if line.startswith("installed")}
-    assert installed == {re.split("[/@]", purl)[2] for purl in listed if purl.startswith("pkg:deb/")}
+    assert installed == {re.split("[/@]", unquote(purl))[2] for purl in listed if purl.startswith("pkg:deb/")}
     if target == "store":
         return
     code = "import importlib.metadata as m; print(*(d.name.lower().replace('_', '-') for d in m.distributions()))"
