@@ -53,7 +53,7 @@ RUN python3 -m venv /tools && python3 uv.py uv.lock > uv.txt \
   && /tools/bin/pip install --quiet --no-cache-dir --require-hashes --requirement uv.txt \
   && /tools/bin/uv export --quiet --frozen --only-group image --output-file tools.txt \
   && /tools/bin/uv pip install --python /tools --require-hashes --requirement tools.txt
-# CORE is what the image is for; EXTRAS are more of the package's optional dependencies, such as "examples spark".
+# CORE is what the image is for; EXTRAS are more of the package's optional dependencies, such as "examples gcs".
 ARG CORE="celery kubernetes git s3"
 ARG EXTRAS=""
 RUN mkdir /requirements && set -- \

@@ -40,9 +40,9 @@ docs: .venv/.installed
 bench: .venv/.installed
 	$(BIN)/python -m bench $(ARGS)
 
-# Build the images. EXTRAS are more of the package's optional dependencies: make image EXTRAS="examples spark gcs"
+# Build the images. EXTRAS are more of the package's optional dependencies: make image EXTRAS="examples gcs azure"
 EXTRAS ?= examples
-# Packages of Debian to add, such as a Java for Spark: DEBIAN_EXTRAS=default-jre-headless
+# Packages of Debian to add: DEBIAN_EXTRAS=graphviz
 DEBIAN_EXTRAS ?=
 # Certificates that the package index needs beyond Debian's: by default those that were added to this machine.
 IMAGE_CA ?= $(wildcard /usr/local/share/ca-certificates/*.crt)
