@@ -30,7 +30,7 @@ test: .venv/.installed
 
 # One install of the chart on the cluster of KUBECONFIG, which has the images: minutes. It needs kubectl and helm.
 e2e: .venv/.installed
-	$(BIN)/pytest tests/e2e $(ARGS)
+	$(BIN)/pytest tests/e2e --timeout 900 $(ARGS)
 
 # Make docs/reference/ from the code.
 docs: .venv/.installed
