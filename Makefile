@@ -63,7 +63,7 @@ image:
 # The images as they were built: sizes by package, every part as any user on a read-only root, no secret inside.
 image-check: .venv/.installed
 	SKYRAIL_VERSION=$(TAG) $(BIN)/python -m bench image
-	SKYRAIL_VERSION=$(TAG) SKYRAIL_REQUIRE_ALL=1 $(BIN)/pytest tests/image tests/image/parts.py --timeout 700
+	SKYRAIL_VERSION=$(TAG) SKYRAIL_REQUIRE_ALL=1 $(BIN)/pytest tests/image/test_image.py tests/image/parts.py --timeout 700
 
 # The compose file on this machine's engine, with a project of its own: some minutes.
 compose-check: .venv/.installed
