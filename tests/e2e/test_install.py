@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
+from collections.abc import Iterator
 
 import httpx
-from tests.e2e.cluster import Release, finish, run, trigger
+from tests.e2e.cluster import Release, finish, run, trigger, wait_until
 
 
 def test_all_pods_are_ready(release: Release):
@@ -47,11 +49,23 @@ def test_one_run_on_celery_and_in_pods(release: Release, api: httpx.Client):
     worker = release.space.pods(component="workers")[0]["metadata"]["name"]
     assert done["extract"]["hostname"] == worker
     assert re.match("flights-short-train", done["train"]["hostname"])
+    with mlflow(release) as client:
+        # What a step logs is sent on from its spool: it is there some seconds after the task ended.
+        wait_until("the steps' metrics are in MLflow", lambda: {"rows", "late_share", "brier"} <= metrics(client))
+
+
+@contextlib.contextmanager
+def mlflow(release: Release) -> Iterator[httpx.Client]:
+    """Return a client of MLflow's API."""
     with (
         release.space.forward(f"service/{release.name}-mlflow", 5000) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}/api/2.0/mlflow", timeout=30) as mlflow,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}/api/2.0/mlflow", timeout=30) as client,
     ):
-        found = mlflow.get("/experiments/get-by-name", params={"experiment_name": "flights_short"}).json()
-        runs = mlflow.post("/runs/search", json={"experiment_ids": [found["experiment"]["experiment_id"]]}).json()
-        metrics = {metric["key"] for each in runs["runs"] for metric in each["data"].get("metrics", [])}
-    assert {"rows", "late_share", "brier"} <= metrics
+        yield client
+
+
+def metrics(client: httpx.Client) -> set[str]:
+    """Return the names of all metrics that the pipeline's runs have."""
+    found = client.get("/experiments/get-by-name", params={"experiment_name": "flights_short"}).json()
+    runs = client.post("/runs/search", json={"experiment_ids": [found["experiment"]["experiment_id"]]}).json()
+    return {metric["key"] for each in runs["runs"] for metric in each["data"].get("metrics", [])}
