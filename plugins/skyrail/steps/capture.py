@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -60,6 +62,7 @@ class Capture:
         self._provenance: Provenance | None = None
         self._usage: Usage | None = None
         self._pickled: list[str] = []
+        self._nowhere = Path("/nonexistent")
         self._environment: dict[str, str | None] = {}
         self._spent = 0.0
         self._gave_up = False
@@ -140,7 +143,13 @@ class Capture:
             self._usage = Usage()
             self._open()
             self._recorder = Recorder(self._folder, self.options.metrics)  # type: ignore[arg-type]
-            self._environment = lead(self.attempt, self.settings.server)  # type: ignore[arg-type]
+        with self._overhead("begun"):
+            if self.attempt is None:
+                # Nothing is recorded, and MLflow's client must still be led away: by itself it would make a database
+                # in the current folder.
+                self._nowhere = Path(tempfile.mkdtemp(prefix="skyrail-unrecorded-"))
+            aside = spool.Attempt(self._nowhere / f"unrecorded-{self._local_id}", self._local_id)
+            self._environment = lead(self.attempt or aside, self.settings.server)
         return self
 
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
@@ -154,6 +163,7 @@ class Capture:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+        shutil.rmtree(self._nowhere, ignore_errors=True)
         with contextlib.suppress(Exception):
             timing(
                 CAPTURE_SECONDS,
@@ -211,6 +221,10 @@ class Capture:
         return self.attempt.run if self.attempt else ""
 
     @property
+    def _local_id(self) -> str:
+        return uuid.UUID(self.identity[names.ATTEMPT_ID]).hex
+
+    @property
     def _files(self) -> Path:
         """Where files of Skyrail's own wait to become artifacts of the run."""
         assert self._folder is not None  # noqa: S101
@@ -218,7 +232,7 @@ class Capture:
 
     def _open(self) -> None:
         self._provenance = Provenance(self._function, self.identity, self.options)
-        run = uuid.UUID(self.identity[names.ATTEMPT_ID]).hex
+        run = self._local_id
         event: spool.Event = {
             "e": "attempt",
             "run": run,

@@ -218,6 +218,28 @@ def test_a_step_never_fails_for_its_record(ran, environment: dict[str, str], bod
     assert step.out.count(b"This attempt is not recorded from here on") == 1
 
 
+def test_without_a_spool_mlflow_is_led_nowhere(ran, tmp_path: Path):
+    """Where recording is impossible MLflow's calls succeed, and nothing of them stays, nor is in the current folder."""
+    here, scratch = tmp_path / "here", tmp_path / "scratch"
+    here.mkdir()
+    scratch.mkdir()
+    step = ran(
+        """
+        os.chdir(os.environ["HERE"])
+        import mlflow
+        mlflow.log_metric("auc", 0.9)
+        mlflow.log_text("seen", "note.txt")
+        print(mlflow.active_run().data.metrics)
+        """,
+        AIRFLOW__SKYRAIL_TRACKING__SPOOL="/dev/null/x",
+        HERE=str(here),
+        TMPDIR=str(scratch),
+    )
+    assert step.code == 0, step.err
+    assert not list(here.iterdir())
+    assert not list(scratch.glob("skyrail-unrecorded-*"))
+
+
 def test_a_recorder_that_dies_takes_nothing_with_it(ran):
     """If the recorder is killed, printing goes on into the log."""
     step = ran("""
