@@ -147,6 +147,11 @@ class ResourceSettings:
     pod_templates: str = "/opt/airflow/pod_templates"
     """Folder with a pod template for each resource class, as the scheduler sees it."""
 
+    teams: str = ""
+    """File with the teams whose steps run in namespaces of their own; empty means that there are none.
+
+    The chart writes it from its value `teams`. Schedulers, which decide, and api-servers, which show logs, read it."""
+
 
 @dataclass(frozen=True)
 class EnvironmentSettings:

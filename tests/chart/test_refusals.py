@@ -59,18 +59,34 @@ def test_all_unknown_keys_are_named_at_once():
 
 
 @pytest.mark.parametrize(
+    ("again", "sentence"),
+    [
+        pytest.param({"name": "risk"}, 'The name "risk" is there twice', id="00 a name"),
+        pytest.param({"dags": ["a", "risk_*"]}, 'The pattern "risk_*" is there twice', id="10 a pattern of DAGs"),
+    ],
+)
+def test_what_two_teams_cannot_share(again: dict, sentence: str):
+    other = {"name": "ads", "namespace": "team-ads", "dags": ["ads_*"], **again}
+    assert sentence in refusal({**BUCKET, "teams": [RISK, other]})
+
+
+@pytest.mark.parametrize(
     ("values", "sentence"),
     [
         pytest.param({"scheduler": {"replicas": "two"}}, "/scheduler/replicas", id="00 a word for a number"),
         pytest.param({"executor": "LocalExecutor"}, "/executor", id="10 an executor that cannot be"),
         pytest.param({"database": {"port": -1}}, "/database/port", id="20 a negative port"),
         pytest.param({"workers": {"groups": [{"class": "small"}]}}, "/workers/groups/0", id="30 a group without name"),
+        pytest.param({"teams": [{"name": "a", "dags": "x", "namespace": "b"}]}, "/teams/0/dags", id="35 no list"),
         pytest.param({"storage": {"volume": {"access": "RWX"}}}, "/storage/volume/access", id="40 not of the words"),
     ],
 )
 def test_a_wrong_type_is_refused_by_its_place(values: dict, sentence: str):
     assert sentence in refusal(values)
 
+
+BUCKET = {"storage": {"bucket": "s3://b/x"}}
+RISK = {"name": "risk", "namespace": "team-risk", "dags": ["risk_*"]}
 
 DATABASE = {"host": "db.example.com", "passwordSecret": "db"}
 
@@ -191,6 +207,42 @@ CASES = [
         },
         id="160 no account",
     ),
+    pytest.param(
+        {**BUCKET, "executor": "CeleryExecutor", "teams": [RISK]},
+        "The namespace of a team is for pods, and Celery's workers run all steps.",
+        {**BUCKET, "executor": "KubernetesExecutor", "teams": [RISK]},
+        id="200 teams without pods",
+    ),
+    pytest.param(
+        {"teams": [RISK]},
+        "Results and logs are on a volume, which steps in the namespaces of teams cannot reach.",
+        {**BUCKET, "teams": [RISK]},
+        id="210 teams without a bucket",
+    ),
+    pytest.param(
+        {**BUCKET, "teams": [{**RISK, "namespace": "Team Risk"}]},
+        'The team "risk" has the word "Team Risk", which cannot be the name of a team or a namespace.',
+        {**BUCKET, "teams": [RISK]},
+        id="220 no namespace's name",
+    ),
+    pytest.param(
+        {**BUCKET, "teams": [{**RISK, "namespace": "team"}]},
+        'The team "risk" has the namespace "team", which is that of the platform.',
+        {**BUCKET, "teams": [{**RISK, "namespace": "team-2"}]},
+        id="230 the platform's own namespace",
+    ),
+    pytest.param(
+        {**BUCKET, "teams": [{**RISK, "dags": []}]},
+        'No DAG belongs to the team "risk".',
+        {**BUCKET, "teams": [{**RISK, "dags": ["*"]}]},
+        id="240 no DAG",
+    ),
+    pytest.param(
+        {**BUCKET, "teams": [RISK, {**RISK, "name": "ads", "dags": ["ads_*"]}]},
+        'The namespace "team-risk" is there twice among the teams, at "risk" and at "ads".',
+        {**BUCKET, "teams": [RISK, {"name": "ads", "namespace": "team-ads", "dags": ["ads_*"]}]},
+        id="250 two teams in one namespace",
+    ),
 ]
 
 
@@ -208,7 +260,7 @@ def test_a_release_name_that_is_too_long():
 
 
 def test_every_refusal_is_tested():
-    """As many sentences as there are in the one file."""
-    text = (CHART / "templates" / "_refusals.tpl").read_text()
+    """As many sentences as there are in the chart."""
+    text = "".join(file.read_text() for file in (CHART / "templates").rglob("_refusals.tpl"))
     # One for unknown keys and one for the name are tested above.
     assert text.count("{{- fail ") == len(CASES) + 2

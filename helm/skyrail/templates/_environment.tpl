@@ -16,9 +16,9 @@
 AIRFLOW_HOME: /opt/airflow
 AIRFLOW_CONFIG: /opt/skyrail/config/airflow.cfg
 SKYRAIL_CONFIG: /opt/skyrail/config
-AIRFLOW__CORE__EXECUTOR: {{ .Values.executor | quote }}
+AIRFLOW__CORE__EXECUTOR: {{ ternary (.Values.executor | replace "KubernetesExecutor" "skyrail.executors.KubernetesExecutor") .Values.executor (gt (len .Values.teams) 0) | quote }}
 AIRFLOW__CORE__PARALLELISM: {{ .Values.scheduler.parallelism | quote }}
-AIRFLOW__CORE__EXECUTION_API_SERVER_URL: http://{{ .Release.Name }}-api-server:8080/execution/
+AIRFLOW__CORE__EXECUTION_API_SERVER_URL: http://{{ .Release.Name }}-api-server{{ include "skyrail.away" . }}:8080/execution/
 # The pod's name: the full one would be asked of the cluster's DNS by each task.
 AIRFLOW__CORE__HOSTNAME_CALLABLE: socket.gethostname
 AIRFLOW__DATABASE__CHECK_MIGRATIONS: "False"
@@ -56,6 +56,7 @@ AIRFLOW__KUBERNETES_EXECUTOR__WORKER_CONTAINER_TAG: {{ .Values.image.tag | defau
 AIRFLOW__KUBERNETES_EXECUTOR__POD_TEMPLATE_FILE: /opt/airflow/pod_templates/default.yaml
 AIRFLOW__KUBERNETES_EXECUTOR__WORKER_PODS_CREATION_BATCH_SIZE: {{ .Values.scheduler.podsPerLoop | quote }}
 AIRFLOW__KUBERNETES_EXECUTOR__POD_LAUNCH_FAILURE_RETRIES: {{ .Values.scheduler.podLaunchRetries | quote }}
+{{- include "skyrail.teamsEnvironment" . }}
 # A failed pod says why it failed, and a step that ran out of memory is made larger by it. A job removes them later.
 AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE: "False"
 {{- end }}

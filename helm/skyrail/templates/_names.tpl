@@ -49,8 +49,11 @@ labels: {{- include "skyrail.labels" . | nindent 2 }}
 {{ .Values.mlflow.passwordSecret | default (printf "%s-mlflow" .Release.Name) }}
 {{- end -}}
 
+{{/* For pods in another namespace the rest of a Service's name, else nothing: a name without dots is found sooner. */}}
+{{- define "skyrail.away" -}}{{ with .Home }}.{{ . }}{{ end }}{{- end -}}
+
 {{- define "skyrail.mlflowAddress" -}}
-{{ .Values.mlflow.url | default (printf "http://%s-mlflow:5000" .Release.Name) }}
+{{ .Values.mlflow.url | default (printf "http://%s-mlflow%s:5000" .Release.Name (include "skyrail.away" .)) }}
 {{- end -}}
 
 {{/* Address at which people open Airflow. */}}

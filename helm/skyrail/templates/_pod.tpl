@@ -79,7 +79,7 @@ volumeMounts:
 
 {{/* Pods start again when what they read at their start has changed. */}}
 {{- define "skyrail.checksum" -}}
-skyrail.dev/configuration: {{ printf "%s%s%s" (include "skyrail.environment" .) (include "skyrail.classes" .) (.Files.Get "files/config/airflow.cfg") | sha256sum | trunc 16 }}
+skyrail.dev/configuration: {{ printf "%s%s%s%s" (include "skyrail.environment" .) (.Values.teams | toJson) (include "skyrail.classes" .) (.Files.Get "files/config/airflow.cfg") | sha256sum | trunc 16 }}
 {{- end -}}
 
 {{/* Wait until the database has the schema of this image: a light program, and not Airflow. */}}

@@ -41,6 +41,7 @@ said which key was meant.
 {{- end }}
 {{- include "skyrail.refuseOptions" . }}
 {{- include "skyrail.refuseIdentities" . }}
+{{- include "skyrail.refuseTeams" . }}
 {{- end -}}
 
 {{- define "skyrail.refuseWorkers" -}}
