@@ -88,6 +88,8 @@ def test_a_wrong_type_is_refused_by_its_place(values: dict, sentence: str):
 BUCKET = {"storage": {"bucket": "s3://b/x"}}
 RISK = {"name": "risk", "namespace": "team-risk", "dags": ["risk_*"]}
 
+ONCE = {"access": "ReadWriteOnce"}
+
 DATABASE = {"host": "db.example.com", "passwordSecret": "db"}
 
 CASES = [
@@ -208,6 +210,69 @@ CASES = [
         id="160 no account",
     ),
     pytest.param(
+        {"apiServer": {"url": "airflow.example.com"}},
+        'apiServer.url is "airflow.example.com", which is no address of a web server.',
+        {"apiServer": {"url": "https://airflow.example.com"}},
+        id="170 no scheme",
+    ),
+    pytest.param(
+        {"storage": {"bucket": "company-skyrail"}},
+        'storage.bucket is "company-skyrail", which does not say whose bucket it is.',
+        {"storage": {"bucket": "gs://company-skyrail"}},
+        id="171 a bucket's name alone",
+    ),
+    pytest.param(
+        {"ingress": {"host": "a.example.com"}},
+        "Nothing leads from a.example.com to the web server.",
+        {"ingress": {"host": "a.example.com", "kind": "ingress"}},
+        id="172 a host and no kind",
+    ),
+    pytest.param(
+        {"ingress": {"kind": "gateway", "host": "a.example.com", "gateway": {"name": "g"}, "tlsSecret": "c"}},
+        "The certificate of an HTTPRoute is its Gateway's business",
+        {"ingress": {"kind": "ingress", "host": "a.example.com", "tlsSecret": "c"}},
+        id="173 a certificate for a Gateway",
+    ),
+    pytest.param(
+        {"database": {"ssl": "require"}},
+        "database.ssl is require, and the store's PostgreSQL has no certificate.",
+        {"database": {**DATABASE, "ssl": "require"}, "mlflow": {"passwordSecret": "m"}},
+        id="174 TLS of the store",
+    ),
+    pytest.param(
+        {"apiServer": {"replicas": 2}, "storage": {"volume": {"access": "ReadWriteOnce"}}},
+        "apiServer.replicas is 2, to survive the loss of a node, and a ReadWriteOnce volume ties all of them to one node.",
+        {"workers": {"groups": [{"name": "a", "class": "small", "replicas": 2}]}, "storage": {"volume": ONCE}},
+        id="175 two replicas at one volume",
+    ),
+    pytest.param(
+        {"resourceClasses": [{"name": "a", "cpu": 1}]},
+        "resourceClasses[0] has no memory.",
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi"}]},
+        id="180 half a class",
+    ),
+    pytest.param(
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi"}, {"name": "a", "cpu": 2, "memory": "1Gi"}]},
+        'There are two resource classes "a".',
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi"}, {"name": "b", "cpu": 2, "memory": "1Gi"}]},
+        id="181 a class twice",
+    ),
+    pytest.param(
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi", "executor": "LocalExecutor"}]},
+        'The resource class "a" has the executor "LocalExecutor", which is not in this chart.',
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi", "executor": "KubernetesExecutor"}]},
+        id="182 an executor that is not there",
+    ),
+    pytest.param(
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi", "queue": "big"}]},
+        'No workers take from the queue "big" of the resource class "a": its steps would wait for ever.',
+        {
+            "resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi", "queue": "big"}],
+            "workers": {"groups": [{"name": "a", "class": "a"}]},
+        },
+        id="183 a queue without workers",
+    ),
+    pytest.param(
         {**BUCKET, "executor": "CeleryExecutor", "teams": [RISK]},
         "The namespace of a team is for pods, and Celery's workers run all steps.",
         {**BUCKET, "executor": "KubernetesExecutor", "teams": [RISK]},
@@ -261,6 +326,6 @@ def test_a_release_name_that_is_too_long():
 
 def test_every_refusal_is_tested():
     """As many sentences as there are in the chart."""
-    text = "".join(file.read_text() for file in (CHART / "templates").rglob("_refusals.tpl"))
+    text = "".join(file.read_text() for file in (CHART / "templates").rglob("*.tpl"))
     # One for unknown keys and one for the name are tested above.
     assert text.count("{{- fail ") == len(CASES) + 2

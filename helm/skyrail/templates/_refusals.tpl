@@ -40,8 +40,65 @@ said which key was meant.
 {{- fail "\nuserId is 0, and nothing here runs as root.\nPlease leave it out, or let the platform choose:\nuserId: null" }}
 {{- end }}
 {{- include "skyrail.refuseOptions" . }}
+{{- include "skyrail.refuseAddresses" . }}
+{{- include "skyrail.refuseClasses" . }}
 {{- include "skyrail.refuseIdentities" . }}
 {{- include "skyrail.refuseTeams" . }}
+{{- end -}}
+
+{{/* Where things are, and what contradicts it. */}}
+{{- define "skyrail.refuseAddresses" -}}
+{{- range $key, $value := dict "apiServer.url" .Values.apiServer.url "mlflow.url" .Values.mlflow.url "storage.endpoint" .Values.storage.endpoint }}
+{{- if and $value (not (regexMatch "^https?://[^/ ]+" $value)) }}
+{{- fail (printf "\n%s is %q, which is no address of a web server.\nPlease write all of it: https://%s" $key $value $value) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.storage.bucket (not (regexMatch "^[a-z0-9]+://[^/ ]+" .Values.storage.bucket)) }}
+{{- fail (printf "\nstorage.bucket is %q, which does not say whose bucket it is.\nPlease write its address:\nstorage:\n  bucket: s3://%s" .Values.storage.bucket .Values.storage.bucket) }}
+{{- end }}
+{{- if and .Values.ingress.host (not .Values.ingress.kind) }}
+{{- fail (printf "\nNothing leads from %s to the web server.\nPlease say what should, `ingress` or `gateway`:\ningress:\n  kind: ingress" .Values.ingress.host) }}
+{{- end }}
+{{- if and (eq .Values.ingress.kind "gateway") .Values.ingress.tlsSecret }}
+{{- fail "\nThe certificate of an HTTPRoute is its Gateway's business, and ingress.tlsSecret is for an Ingress.\nPlease take it out, and name the Secret in the Gateway's listener." }}
+{{- end }}
+{{- if and (not .Values.database.host) (has .Values.database.ssl (list "require" "verify-ca" "verify-full")) }}
+{{- fail (printf "\ndatabase.ssl is %s, and the store's PostgreSQL has no certificate.\nPlease leave it out, or name a database of yours:\ndatabase:\n  host: postgresql.example.com" .Values.database.ssl) }}
+{{- end }}
+{{- if eq .Values.storage.volume.access "ReadWriteOnce" }}
+{{- range $key, $replicas := dict "apiServer" .Values.apiServer.replicas "scheduler" .Values.scheduler.replicas "triggerer" .Values.triggerer.replicas }}
+{{- if gt (int $replicas) 1 }}
+{{- fail (printf "\n%s.replicas is %v, to survive the loss of a node, and a ReadWriteOnce volume ties all of them to one node.\nPlease choose a class of volumes that many may write, or one replica:\nstorage:\n  volume: {access: ReadWriteMany, class: nfs}" $key $replicas) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The scheduler would find these, too: but then the release is there, and does not start. */}}
+{{- define "skyrail.refuseClasses" -}}
+{{- $names := list }}
+{{- $queues := list "default" }}
+{{- range .Values.workers.groups }}{{ $queues = append $queues (.queue | default "") }}{{ end }}
+{{- $groups := list }}
+{{- range .Values.workers.groups }}{{ $groups = append $groups (.class | default "") }}{{ end }}
+{{- range $i, $class := .Values.resourceClasses }}
+{{- range list "name" "cpu" "memory" }}
+{{- if not (get $class .) }}
+{{- fail (printf "\nresourceClasses[%d] has no %s.\nPlease write at least:\nresourceClasses:\n  - {name: small, cpu: 1, memory: 2Gi}" $i .) }}
+{{- end }}
+{{- end }}
+{{- if has $class.name $names }}
+{{- fail (printf "\nThere are two resource classes %q.\nPlease give each a name of its own." $class.name) }}
+{{- end }}
+{{- $names = append $names $class.name }}
+{{- if not (has ($class.executor | default "CeleryExecutor") (list "CeleryExecutor" "KubernetesExecutor")) }}
+{{- fail (printf "\nThe resource class %q has the executor %q, which is not in this chart.\nPlease write CeleryExecutor or KubernetesExecutor, or leave it out." $class.name $class.executor) }}
+{{- end }}
+{{- $celery := and (contains "Celery" $.Values.executor) (or (not $class.executor) (eq $class.executor "CeleryExecutor")) }}
+{{- if and $celery $class.queue (not (has $class.queue $queues)) (not (has $class.name $groups)) (not $class.retired) }}
+{{- fail (printf "\nNo workers take from the queue %q of the resource class %q: its steps would wait for ever.\nPlease add a group, or let them run as pods by `executor: KubernetesExecutor` in the class:\nworkers:\n  groups:\n    - name: %s\n      class: %s" $class.queue $class.name $class.name $class.name) }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "skyrail.refuseWorkers" -}}
