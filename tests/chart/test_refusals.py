@@ -241,7 +241,7 @@ CASES = [
     ),
     pytest.param(
         {"apiServer": {"replicas": 2}, "storage": {"volume": {"access": "ReadWriteOnce"}}},
-        "apiServer.replicas is 2, to survive the loss of a node, and a ReadWriteOnce volume ties all of them to one node.",
+        "apiServer.replicas is 2, to survive the loss of a node, and a ReadWriteOnce volume",
         {"workers": {"groups": [{"name": "a", "class": "small", "replicas": 2}]}, "storage": {"volume": ONCE}},
         id="175 two replicas at one volume",
     ),
