@@ -59,8 +59,8 @@ _KNOWN = (
     (
         "root certificate file|certificate verify failed|server certificate",
         "The certificate of the database at {place} cannot be trusted.",
-        "Name a ConfigMap with the authority that signed it, in the value database.caConfigMap; database.host has to be "
-        "the name in the certificate.",
+        "Name a ConfigMap with the authority that signed it, in the value database.caConfigMap; the certificate has to "
+        "have the name in database.host.",
     ),
 )
 

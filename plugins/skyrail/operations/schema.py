@@ -1,8 +1,8 @@
-"""Compare the database's schema with that of the installed Airflow: `python -m skyrail.operations.schema wait|migrate`.
+"""Compare the database with the installed Airflow: `python -m skyrail.operations.schema wait|migrate`.
 
-Pods `wait` before their main container starts, since migrations are a job of their own. It is a light program: Airflow's
-own `airflow db check-migrations` takes seconds of processor time in each pod. The job does `migrate`: what cannot be
-migrated is said in one sentence, and else Airflow's own command takes over.
+Pods `wait` before their main container starts, since migrations are a job of their own. It is a light program:
+Airflow's own `airflow db check-migrations` takes seconds of processor time in each pod. The job does `migrate`: what
+cannot be migrated is said in one sentence, and else Airflow's own command takes over.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     if chosen == ["migrate"]:
-        os.execvp("airflow", ["airflow", "db", "migrate"])  # noqa: S606, S607 (ours, as the image's PATH has it)
+        os.execvp("airflow", ["airflow", "db", "migrate"])  # noqa: S606 (ours, as the image's PATH has it)
     return 0
 
 
