@@ -23,6 +23,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"airflow": {"core": {"parallelism": 1}}, "environment": {"MLFLOW_DISABLE_TELEMETRY": "false", "A": "b"}},
     {"scheduling": {"nodeSelector": {"pool": "system"}, "priorityClass": "high"}},
     {"executor": "KubernetesExecutor"},
+    {"tls": {"enabled": True}},
     {"scheduler": {"replicas": 2}, "keepData": True, "networkPolicies": {"enabled": False}},
 ]
 SOURCES = {

@@ -235,9 +235,21 @@ CASES = [
     ),
     pytest.param(
         {"database": {"ssl": "require"}},
-        "database.ssl is require, and the store's PostgreSQL has no certificate.",
+        "database.ssl is require, and is about a database of yours.",
         {"database": {**DATABASE, "ssl": "require"}, "mlflow": {"passwordSecret": "m"}},
         id="174 TLS of the store",
+    ),
+    pytest.param(
+        {"tls": {"secret": "certificate"}},
+        "tls.secret names a certificate, and nothing uses it.",
+        {"tls": {"secret": "certificate", "enabled": True}},
+        id="176 a certificate for nobody",
+    ),
+    pytest.param(
+        {"database": {**DATABASE, "caConfigMap": "ca"}, "mlflow": {"passwordSecret": "m"}},
+        "database.caConfigMap is for checking the certificate of a database of yours, and nothing checks it.",
+        {"database": {**DATABASE, "caConfigMap": "ca", "ssl": "verify-full"}, "mlflow": {"passwordSecret": "m"}},
+        id="177 an authority for nothing",
     ),
     pytest.param(
         {"apiServer": {"replicas": 2}, "storage": {"volume": {"access": "ReadWriteOnce"}}},

@@ -25,7 +25,7 @@ def test_every_pod_is_restricted(values: dict):
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert not any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")), name
         for volume in spec.get("volumes", []):
-            assert set(volume) - {"name"} <= {"emptyDir", "configMap", "persistentVolumeClaim"}, name
+            assert set(volume) - {"name"} <= {"emptyDir", "configMap", "persistentVolumeClaim", "secret"}, name
         for container in (*spec.get("initContainers", []), *spec["containers"]):
             where = f"{name} {container['name']}"
             assert container["securityContext"] == {

@@ -96,7 +96,7 @@ database are no part of its address: libpq and asyncpg read PGPASSWORD, and any 
 {{- if has "direct" . }}
 # Past PgBouncer: the lock of migrations belongs to a connection.
 - {name: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, value: "postgresql+psycopg2://{{ $root.Values.database.user }}@{{ include "skyrail.databaseHost" $root }}:{{ $root.Values.database.port }}/{{ $root.Values.database.name }}"}
-- {name: PGSSLMODE, value: {{ $root.Values.database.ssl }}}
+{{- include "skyrail.sslVariables" (list $root "direct") }}
 - {name: PGPASSWORD, valueFrom: {secretKeyRef: {name: {{ include "skyrail.databaseSecret" $root }}, key: password}}}
 {{- end }}
 {{- if has "fernet" . }}
@@ -113,7 +113,8 @@ database are no part of its address: libpq and asyncpg read PGPASSWORD, and any 
 - {name: AIRFLOW__CELERY__BROKER_URL, valueFrom: {secretKeyRef: {name: {{ $root.Values.broker.urlSecret }}, key: url}}}
 {{- else }}
 - {name: BROKER_PASSWORD, valueFrom: {secretKeyRef: {name: {{ $root.Release.Name }}-broker, key: password}}}
-- {name: AIRFLOW__CELERY__BROKER_URL, value: "redis://:$(BROKER_PASSWORD)@{{ $root.Release.Name }}-valkey:{{ $root.Values.broker.port }}/0"}
+- {name: AIRFLOW__CELERY__BROKER_URL, value: "redis{{ if $root.Values.tls.enabled }}s{{ end }}://:$(BROKER_PASSWORD)@{{ $root.Release.Name }}-valkey:{{ $root.Values.broker.port }}/0
+    {{- if $root.Values.tls.enabled }}?ssl_cert_reqs=required&ssl_ca_certs=/opt/skyrail/tls/ca.crt{{ end }}"}
 {{- end }}
 # Results go the same way, so that a worker needs no password of the database.
 - {name: AIRFLOW__CELERY__RESULT_BACKEND, value: "$(AIRFLOW__CELERY__BROKER_URL)"}
@@ -125,8 +126,56 @@ database are no part of its address: libpq and asyncpg read PGPASSWORD, and any 
 {{- end -}}
 
 {{- define "skyrail.password" }}
-{{- if not .Values.pgbouncer.enabled }}
-- {name: PGSSLMODE, value: {{ .Values.database.ssl }}}
-{{- end }}
+{{- include "skyrail.sslVariables" (list . "pooled") }}
 - {name: PGPASSWORD, valueFrom: {secretKeyRef: {name: {{ include "skyrail.databaseSecret" . }}, key: password}}}
 {{- end }}
+
+
+{{/* How a connection to PostgreSQL is secured, in libpq's variables, which asyncpg reads, too: (list $ "pooled") goes to
+PgBouncer where it is, and "direct" past it. */}}
+{{- define "skyrail.ssl" -}}
+{{- $root := index . 0 -}}
+{{- $database := $root.Values.database -}}
+{{- $bouncer := and (eq (index . 1) "pooled") $root.Values.pgbouncer.enabled -}}
+{{- if and $root.Values.tls.enabled (or $bouncer (not $database.host)) }}
+PGSSLMODE: verify-full
+PGSSLROOTCERT: /opt/skyrail/tls/ca.crt
+{{- else if not $bouncer }}
+PGSSLMODE: {{ $database.ssl }}
+{{- if hasPrefix "verify" $database.ssl }}
+# libpq knows no authority by itself.
+PGSSLROOTCERT: {{ ternary "/opt/skyrail/database-ca/ca.crt" "/etc/ssl/certs/ca-certificates.crt" (ne $database.caConfigMap "") }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "skyrail.sslVariables" }}
+{{- range $name, $value := include "skyrail.ssl" . | fromYaml }}
+- {name: {{ $name }}, value: {{ $value }}}
+{{- end }}
+{{- end -}}
+
+{{/* Where the authorities are that sign the certificates of others: for components that reach a database or the broker. */}}
+{{- define "skyrail.authorityMounts" -}}
+{{- if .Values.tls.enabled }}
+- {name: tls, mountPath: /opt/skyrail/tls, readOnly: true}
+{{- end }}
+{{- if .Values.database.caConfigMap }}
+- {name: database-ca, mountPath: /opt/skyrail/database-ca, readOnly: true}
+{{- end }}
+{{- end -}}
+{{- define "skyrail.authorities" -}}
+{{- if .Values.tls.enabled }}
+- {name: tls, secret: {secretName: {{ include "skyrail.tlsSecret" . }}, items: [{key: ca.crt, path: ca.crt}]}}
+{{- end }}
+{{- if .Values.database.caConfigMap }}
+- {name: database-ca, configMap: {name: {{ .Values.database.caConfigMap }}}}
+{{- end }}
+{{- end -}}
+{{/* The certificate and its key, for those who are called: root's and readable for the pod's group, as PostgreSQL wants it.
+Named one by one, so that the pod waits for a job that has yet to make them. */}}
+{{- define "skyrail.certificate" -}}
+{{- if .Values.tls.enabled }}
+- {name: tls, secret: {secretName: {{ include "skyrail.tlsSecret" . }}, defaultMode: 0440, items: [{{ range $i, $key := list "ca.crt" "tls.crt" "tls.key" }}{{ if $i }}, {{ end }}{key: {{ $key }}, path: {{ $key }}}{{ end }}]}}
+{{- end }}
+{{- end -}}

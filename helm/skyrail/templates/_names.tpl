@@ -45,6 +45,9 @@ labels: {{- include "skyrail.labels" . | nindent 2 }}
 {{- define "skyrail.databaseSecret" -}}
 {{ .Values.database.passwordSecret | default (printf "%s-database" .Release.Name) }}
 {{- end -}}
+{{- define "skyrail.tlsSecret" -}}
+{{ .Values.tls.secret | default (printf "%s-tls" .Release.Name) }}
+{{- end -}}
 {{- define "skyrail.mlflowSecret" -}}
 {{ .Values.mlflow.passwordSecret | default (printf "%s-mlflow" .Release.Name) }}
 {{- end -}}

@@ -62,6 +62,9 @@ volumeMounts:
   - {name: home, mountPath: /opt/airflow}
   - {name: tmp, mountPath: /tmp}
   - {name: config, mountPath: /opt/skyrail/config, readOnly: true}
+{{- if or (has "database" .) (has "direct" .) (and (has "broker" .) (include "skyrail.celery" $root)) }}
+  {{- include "skyrail.authorityMounts" $root | nindent 2 }}
+{{- end }}
 {{- if has "logs" . }}
   - {name: shared, mountPath: /opt/airflow/logs, subPath: logs}
 {{- end }}
@@ -71,6 +74,12 @@ volumeMounts:
 {{- end -}}
 
 {{- define "skyrail.volumes" -}}
+{{ include "skyrail.stepVolumes" . }}
+{{- include "skyrail.authorities" . }}
+{{- end -}}
+
+{{/* Steps reach neither database nor broker. */}}
+{{- define "skyrail.stepVolumes" -}}
 - {name: home, emptyDir: {}}
 - {name: tmp, emptyDir: {}}
 - {name: config, configMap: {name: {{ .Release.Name }}-config}}

@@ -62,8 +62,14 @@ said which key was meant.
 {{- if and (eq .Values.ingress.kind "gateway") .Values.ingress.tlsSecret }}
 {{- fail "\nThe certificate of an HTTPRoute is its Gateway's business, and ingress.tlsSecret is for an Ingress.\nPlease take it out, and name the Secret in the Gateway's listener." }}
 {{- end }}
+{{- if and .Values.tls.secret (not .Values.tls.enabled) }}
+{{- fail "\ntls.secret names a certificate, and nothing uses it.\nPlease take it out, or set:\ntls:\n  enabled: true" }}
+{{- end }}
+{{- if and .Values.database.caConfigMap (not (and .Values.database.host (hasPrefix "verify" .Values.database.ssl))) }}
+{{- fail "\ndatabase.caConfigMap is for checking the certificate of a database of yours, and nothing checks it.\nPlease take it out, or set:\ndatabase:\n  host: postgresql.example.com\n  ssl: verify-full" }}
+{{- end }}
 {{- if and (not .Values.database.host) (has .Values.database.ssl (list "require" "verify-ca" "verify-full")) }}
-{{- fail (printf "\ndatabase.ssl is %s, and the store's PostgreSQL has no certificate.\nPlease leave it out, or name a database of yours:\ndatabase:\n  host: postgresql.example.com" .Values.database.ssl) }}
+{{- fail (printf "\ndatabase.ssl is %s, and is about a database of yours.\nPlease leave it out; this is for the store's:\ntls:\n  enabled: true" .Values.database.ssl) }}
 {{- end }}
 {{- if eq .Values.storage.volume.access "ReadWriteOnce" }}
 {{- range $key, $replicas := dict "apiServer" .Values.apiServer.replicas "scheduler" .Values.scheduler.replicas "triggerer" .Values.triggerer.replicas }}

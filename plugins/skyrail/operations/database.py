@@ -32,7 +32,7 @@ _KNOWN = (
         "The chart's own database keeps the one it was made with: a Secret made anew does not fit an old volume.",
     ),
     (
-        "no encryption",
+        "no encryption|SSL required",
         "The database at {place} lets nobody in without TLS.",
         "Set the value database.ssl to require, or to verify-full.",
     ),
