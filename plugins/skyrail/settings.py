@@ -111,7 +111,7 @@ class ExecutionSettings:
     section: ClassVar[str] = "skyrail_execution"
 
     preload: str = ""
-    """Modules, separated by commas, that the scheduler imports before LocalExecutor forks its workers.
+    """Modules, separated by commas, that a scheduler with LocalExecutor and Celery's workers import before they fork.
 
     A module loaded there costs its tasks nothing. One that cannot be imported is named in the log and left out."""
 
