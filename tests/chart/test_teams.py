@@ -186,3 +186,10 @@ def test_the_package_reads_what_the_chart_writes(tmp_path: Path):
         Team("risk", "team-risk", ("risk_*",), ("warehouse",), {"azure.workload.identity/use": "true"}),
         Team("ads", "team-ads", ("ads_*", "*")),
     )
+
+
+def test_the_notes_say_where_teams_are_not_apart():
+    assert "Celery's workers run steps of all teams" in _render(RISK).notes
+    assert "Celery's workers" not in _render(RISK, executor="KubernetesExecutor").notes
+    assert "DAGs of no team run beside the platform's Secrets" in _render(RISK).notes
+    assert "DAGs of no team" not in _render(RISK, ADS).notes

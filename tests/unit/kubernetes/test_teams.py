@@ -147,6 +147,36 @@ def test_a_step_does_not_run_elsewhere_because_the_teams_cannot_be_read(teams: P
         load_teams(teams)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "refused"),
+    [
+        pytest.param({"annotations": {"dag_id": "risk_daily"}}, "dag_id", id="00 another DAG's name"),
+        pytest.param({"labels": {"kubernetes_executor": "no"}}, "kubernetes_executor", id="10 no pod of a task's"),
+        pytest.param({"labels": {"team": "risk"}, "annotations": {"owner": "me"}}, "", id="20 labels of one's own"),
+        pytest.param({}, "", id="30 none"),
+        pytest.param(None, "", id="40 no pod_override"),
+    ],
+)
+def test_a_dag_cannot_say_that_it_is_another(
+    teams: Path, metadata: dict[str, Any] | None, refused: str, caplog: pytest.LogCaptureFixture
+):
+    """A pod_override wins over what Airflow writes on a pod; its task fails, and the scheduler's log says why."""
+    generator = pytest.importorskip("airflow.providers.cncf.kubernetes.pod_generator").PodGenerator
+    from skyrail.executors import KubernetesExecutor
+
+    executor = KubernetesExecutor()
+    started: list[Any] = []
+    failed: list[str] = []
+    executor.fail = lambda **said: failed.append(said["info"])
+    executor.task_queue = SimpleNamespace(put=started.append)
+    executor.event_buffer = {}
+    pod = generator.deserialize_model_dict({"metadata": metadata, "spec": {"containers": [{"name": "base"}]}})
+    config = {} if metadata is None else {"pod_override": pod}
+    executor.execute_async(key="key", command=["run"], executor_config=config)
+    assert len(started) == (0 if refused else 1)
+    assert [refused in one for one in failed] == ([True] if refused else [])
+
+
 def test_the_log_of_a_running_step_is_looked_for_where_it_runs(teams: Path):
     """By its DAG's name: the api-server knows nothing else of a task's pod."""
     pytest.importorskip("airflow.providers.cncf.kubernetes")
