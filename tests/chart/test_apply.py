@@ -24,6 +24,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"scheduling": {"nodeSelector": {"pool": "system"}, "priorityClass": "high"}},
     {"executor": "KubernetesExecutor"},
     {"tls": {"enabled": True}},
+    {"tls": {"enabled": True, "web": True}},
     {"scheduler": {"replicas": 2}, "keepData": True, "networkPolicies": {"enabled": False}},
 ]
 SOURCES = {

@@ -241,7 +241,7 @@ CASES = [
     ),
     pytest.param(
         {"tls": {"secret": "certificate"}},
-        "tls.secret names a certificate, and nothing uses it.",
+        "tls.secret and tls.web are about TLS, which is off.",
         {"tls": {"secret": "certificate", "enabled": True}},
         id="176 a certificate for nobody",
     ),

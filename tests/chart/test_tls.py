@@ -9,6 +9,7 @@ import pytest
 from tests.chart.render import Manifest, Objects, render
 
 TLS: dict[str, Any] = {"tls": {"enabled": True}}
+WEB: dict[str, Any] = {"tls": {"enabled": True, "web": True}}
 THEIRS: dict[str, Any] = {
     "database": {"host": "db.example.com", "passwordSecret": "db", "ssl": "verify-full"},
     "mlflow": {"passwordSecret": "m"},
@@ -25,22 +26,29 @@ def _variables(found: Objects, kind: str, name: str) -> dict[str, str]:
     return {one["name"]: one["value"] for one in container["env"] if "value" in one}
 
 
-def test_the_key_is_with_those_who_are_called():
-    """All others have the authority alone, and steps, which call neither, nothing."""
-    for name, pod in render(TLS).pods():
-        volumes = [one["secret"] for one in pod["spec"].get("volumes", []) if one["name"] == "tls"]
-        keys = {item["key"] for volume in volumes for item in volume["items"]}
-        component = _component(pod)
-        if component in SERVERS:
-            assert keys == {"ca.crt", "tls.crt", "tls.key"}, name
-        elif component in ("steps", "secrets", "pod-cleanup"):
-            assert not volumes, name
-        else:
-            assert keys == {"ca.crt"}, name
+@pytest.mark.parametrize(
+    ("values", "called", "none"),
+    [
+        pytest.param(TLS, SERVERS, {"steps", "secrets", "pod-cleanup"}, id="00 database and broker"),
+        pytest.param(WEB, SERVERS | {"api-server", "mlflow"}, {"secrets", "pod-cleanup"}, id="10 all"),
+    ],
+)
+def test_the_key_is_with_those_who_are_called(values: dict[str, Any], called: set[str], none: set[str]):
+    """All others have the authority alone, or nothing where they call none of them."""
+    for name, pod in render(values).pods():
+        items = {
+            one["name"]: {item["key"] for item in one["secret"]["items"]}
+            for one in pod["spec"].get("volumes", [])
+            if "secret" in one
+        }
+        assert items.pop("tls", {"ca.crt"}) == {"ca.crt"}, name
+        assert (items == {"certificate": {"ca.crt", "tls.crt", "tls.key"}}) == (_component(pod) in called), name
+        volumes = {one["name"] for one in pod["spec"].get("volumes", [])}
+        assert bool({"tls", "certificate"} & volumes) == (_component(pod) not in none), name
 
 
 def test_each_who_mounts_it_has_the_volume_and_the_other_way_round():
-    for values in (TLS, {**THEIRS, "database": {**THEIRS["database"], "caConfigMap": "rds"}}):
+    for values in (TLS, WEB, {**THEIRS, "database": {**THEIRS["database"], "caConfigMap": "rds"}}):
         for name, pod in render(values).pods():
             spec = pod["spec"]
             mounts = {
@@ -71,7 +79,7 @@ def test_connections_to_ours_are_checked():
 
 def test_the_broker_is_checked():
     found = render(TLS)
-    assert _variables(found, "StatefulSet", "valkey")["VALKEY_TLS"] == "/opt/skyrail/tls"
+    assert _variables(found, "StatefulSet", "valkey")["VALKEY_TLS"] == "/opt/skyrail/certificate"
     for kind, name in (("StatefulSet", "workers-default"), ("Deployment", "scheduler")):
         address = _variables(found, kind, name)["AIRFLOW__CELERY__BROKER_URL"]
         assert address == (
@@ -85,7 +93,8 @@ def test_one_is_made_for_the_names_that_others_use():
     [job] = [one for one in found.kind("Job") if "secrets" in one["metadata"]["name"]]
     [argument] = [one for one in job["spec"]["template"]["spec"]["containers"][0]["args"] if "certificate" in one]
     hosts = argument.partition(":")[2].split(",")
-    assert {"sky-pgbouncer", "sky-postgresql", "sky-valkey", "sky-valkey.team.svc"} <= set(hosts)
+    parts = {"sky-api-server", "sky-mlflow", "sky-pgbouncer", "sky-postgresql", "sky-valkey"}
+    assert {*parts, "sky-valkey.team.svc", "sky-api-server.team", "localhost"} <= set(hosts)
 
 
 def test_one_of_yours():
@@ -95,7 +104,7 @@ def test_one_of_yours():
         one["secret"]["secretName"]
         for _, pod in found.pods()
         for one in pod["spec"].get("volumes", [])
-        if one["name"] == "tls"
+        if "secret" in one
     ]
     assert set(named) == {"from-cert-manager"}
 
@@ -128,3 +137,29 @@ def test_pgbouncer_can_have_ours_and_the_database_yours():
     assert {"server_tls_ca_file = /etc/ssl/certs/ca-certificates.crt", "client_tls_sslmode = require"} <= set(lines)
     assert _variables(found, "Deployment", "scheduler")["PGSSLROOTCERT"] == "/opt/skyrail/tls/ca.crt"
     assert _variables(found, "Deployment", "mlflow")["PGSSLROOTCERT"] == "/etc/ssl/certs/ca-certificates.crt"
+
+
+def test_the_web_servers_too():
+    """Whoever calls them does so by HTTPS and with the authority; a probe of the kubelet checks no certificate."""
+    found = render(WEB)
+    data = found.environment()
+    assert data["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "https://sky-api-server:8080/execution/"
+    assert data["AIRFLOW__SKYRAIL_TRACKING__SERVER"] == "https://sky-mlflow:5000"
+    assert data["AIRFLOW__API__SSL_CA_FILE"] == data["MLFLOW_TRACKING_SERVER_CERT_PATH"] == "/opt/skyrail/tls/ca.crt"
+    server = _variables(found, "Deployment", "api-server")
+    assert server["AIRFLOW__API__SSL_CERT"] == "/opt/skyrail/certificate/tls.crt"
+    assert server["AIRFLOW__API__SSL_KEY"] == "/opt/skyrail/certificate/tls.key"
+    assert _variables(found, "Deployment", "mlflow")["MLFLOW_TLS"] == "/opt/skyrail/certificate"
+    for name in ("api-server", "mlflow"):
+        [container] = found.one("Deployment", name)["spec"]["template"]["spec"]["containers"]
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert container[probe]["httpGet"]["scheme"] == "HTTPS"
+    assert data["AIRFLOW__API__BASE_URL"] == "https://localhost:8080/"
+    theirs = render({**WEB, "mlflow": {"url": "https://mlflow.example.com"}}).environment()
+    assert "MLFLOW_TRACKING_SERVER_CERT_PATH" not in theirs, "a server of yours has a public certificate"
+
+
+def test_without_it_they_speak_http():
+    found = render(TLS)
+    assert found.environment()["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"].startswith("http://")
+    assert "AIRFLOW__API__SSL_CERT" not in _variables(found, "Deployment", "api-server")

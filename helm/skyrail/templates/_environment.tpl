@@ -18,7 +18,7 @@ AIRFLOW_CONFIG: /opt/skyrail/config/airflow.cfg
 SKYRAIL_CONFIG: /opt/skyrail/config
 AIRFLOW__CORE__EXECUTOR: {{ ternary (.Values.executor | replace "KubernetesExecutor" "skyrail.executors.KubernetesExecutor") .Values.executor (gt (len .Values.teams) 0) | quote }}
 AIRFLOW__CORE__PARALLELISM: {{ .Values.scheduler.parallelism | quote }}
-AIRFLOW__CORE__EXECUTION_API_SERVER_URL: http://{{ .Release.Name }}-api-server{{ include "skyrail.away" . }}:8080/execution/
+AIRFLOW__CORE__EXECUTION_API_SERVER_URL: {{ include "skyrail.scheme" . }}://{{ .Release.Name }}-api-server{{ include "skyrail.away" . }}:8080/execution/
 # The pod's name: the full one would be asked of the cluster's DNS by each task.
 AIRFLOW__CORE__HOSTNAME_CALLABLE: socket.gethostname
 AIRFLOW__DATABASE__CHECK_MIGRATIONS: "False"
@@ -34,7 +34,7 @@ AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY: /opt/airflow/dag-fi
 AIRFLOW__SKYRAIL_AUTH__LOGIN_LINKS: database
 AIRFLOW__SKYRAIL_AUTH__LOGIN_COMMAND: skyrail login --namespace {{ .Release.Namespace }} --release {{ .Release.Name }}
 AIRFLOW__SKYRAIL_TRACKING__SERVER: {{ include "skyrail.mlflowAddress" . }}
-AIRFLOW__SKYRAIL_TRACKING__BROWSER_URL: {{ .Values.mlflow.url | default "http://localhost:5000" }}
+AIRFLOW__SKYRAIL_TRACKING__BROWSER_URL: {{ .Values.mlflow.url | default (printf "%s://localhost:5000" (include "skyrail.scheme" .)) }}
 AIRFLOW__SKYRAIL_TRACKING__SPOOL: /opt/airflow/spool
 AIRFLOW__SKYRAIL_TRACKING__STORE: {{ .Values.storage.bucket | default "/opt/skyrail/store" }}
 AIRFLOW__SKYRAIL_RESOURCES__TARGET: {{ ternary "celery" "kubernetes" (contains "Celery" .Values.executor) }}
@@ -59,6 +59,12 @@ AIRFLOW__KUBERNETES_EXECUTOR__POD_LAUNCH_FAILURE_RETRIES: {{ .Values.scheduler.p
 {{- include "skyrail.teamsEnvironment" . }}
 # A failed pod says why it failed, and a step that ran out of memory is made larger by it. A job removes them later.
 AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE: "False"
+{{- end }}
+{{- if eq (include "skyrail.scheme" .) "https" }}
+AIRFLOW__API__SSL_CA_FILE: /opt/skyrail/tls/ca.crt
+{{- if not .Values.mlflow.url }}
+MLFLOW_TRACKING_SERVER_CERT_PATH: /opt/skyrail/tls/ca.crt
+{{- end }}
 {{- end }}
 # MLflow reports usage to its makers unless told not to; so may libraries that steps import.
 MLFLOW_DISABLE_TELEMETRY: "true"
@@ -107,6 +113,10 @@ database are no part of its address: libpq and asyncpg read PGPASSWORD, and any 
 {{- end }}
 {{- if has "api" . }}
 - {name: AIRFLOW__API__SECRET_KEY, valueFrom: {secretKeyRef: {name: {{ $keys }}, key: api-secret-key}}}
+{{- end }}
+{{- if has "certificate" . }}
+- {name: AIRFLOW__API__SSL_CERT, value: /opt/skyrail/certificate/tls.crt}
+- {name: AIRFLOW__API__SSL_KEY, value: /opt/skyrail/certificate/tls.key}
 {{- end }}
 {{- if and (has "broker" .) (include "skyrail.celery" $root) }}
 {{- if $root.Values.broker.urlSecret }}
@@ -164,18 +174,26 @@ PGSSLROOTCERT: {{ ternary "/opt/skyrail/database-ca/ca.crt" "/etc/ssl/certs/ca-c
 - {name: database-ca, mountPath: /opt/skyrail/database-ca, readOnly: true}
 {{- end }}
 {{- end -}}
-{{- define "skyrail.authorities" -}}
+{{- define "skyrail.authority" -}}
 {{- if .Values.tls.enabled }}
 - {name: tls, secret: {secretName: {{ include "skyrail.tlsSecret" . }}, items: [{key: ca.crt, path: ca.crt}]}}
 {{- end }}
+{{- end -}}
+{{- define "skyrail.authorities" -}}
+{{- include "skyrail.authority" . }}
 {{- if .Values.database.caConfigMap }}
 - {name: database-ca, configMap: {name: {{ .Values.database.caConfigMap }}}}
 {{- end }}
 {{- end -}}
 {{/* The certificate and its key, for those who are called: root's and readable for the pod's group, as PostgreSQL wants it.
 Named one by one, so that the pod waits for a job that has yet to make them. */}}
+{{- define "skyrail.certificateMount" -}}
+{{- if .Values.tls.enabled }}
+- {name: certificate, mountPath: /opt/skyrail/certificate, readOnly: true}
+{{- end }}
+{{- end -}}
 {{- define "skyrail.certificate" -}}
 {{- if .Values.tls.enabled }}
-- {name: tls, secret: {secretName: {{ include "skyrail.tlsSecret" . }}, defaultMode: 0440, items: [{{ range $i, $key := list "ca.crt" "tls.crt" "tls.key" }}{{ if $i }}, {{ end }}{key: {{ $key }}, path: {{ $key }}}{{ end }}]}}
+- {name: certificate, secret: {secretName: {{ include "skyrail.tlsSecret" . }}, defaultMode: 0440, items: [{{ range $i, $key := list "ca.crt" "tls.crt" "tls.key" }}{{ if $i }}, {{ end }}{key: {{ $key }}, path: {{ $key }}}{{ end }}]}}
 {{- end }}
 {{- end -}}

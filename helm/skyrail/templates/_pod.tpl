@@ -64,6 +64,8 @@ volumeMounts:
   - {name: config, mountPath: /opt/skyrail/config, readOnly: true}
 {{- if or (has "database" .) (has "direct" .) (and (has "broker" .) (include "skyrail.celery" $root)) }}
   {{- include "skyrail.authorityMounts" $root | nindent 2 }}
+{{- else if and $root.Values.tls.enabled $root.Values.tls.web }}
+  - {name: tls, mountPath: /opt/skyrail/tls, readOnly: true}
 {{- end }}
 {{- if has "logs" . }}
   - {name: shared, mountPath: /opt/airflow/logs, subPath: logs}
@@ -74,12 +76,17 @@ volumeMounts:
 {{- end -}}
 
 {{- define "skyrail.volumes" -}}
-{{ include "skyrail.stepVolumes" . }}
+{{ include "skyrail.commonVolumes" . }}
 {{- include "skyrail.authorities" . }}
 {{- end -}}
 
-{{/* Steps reach neither database nor broker. */}}
+{{/* Steps reach neither database nor broker, but the api-server and MLflow. */}}
 {{- define "skyrail.stepVolumes" -}}
+{{ include "skyrail.commonVolumes" . }}
+{{- if .Values.tls.web }}{{ include "skyrail.authority" . }}{{ end }}
+{{- end -}}
+
+{{- define "skyrail.commonVolumes" -}}
 - {name: home, emptyDir: {}}
 - {name: tmp, emptyDir: {}}
 - {name: config, configMap: {name: {{ .Release.Name }}-config}}

@@ -62,8 +62,8 @@ said which key was meant.
 {{- if and (eq .Values.ingress.kind "gateway") .Values.ingress.tlsSecret }}
 {{- fail "\nThe certificate of an HTTPRoute is its Gateway's business, and ingress.tlsSecret is for an Ingress.\nPlease take it out, and name the Secret in the Gateway's listener." }}
 {{- end }}
-{{- if and .Values.tls.secret (not .Values.tls.enabled) }}
-{{- fail "\ntls.secret names a certificate, and nothing uses it.\nPlease take it out, or set:\ntls:\n  enabled: true" }}
+{{- if and (or .Values.tls.secret .Values.tls.web) (not .Values.tls.enabled) }}
+{{- fail "\ntls.secret and tls.web are about TLS, which is off.\nPlease take them out, or set:\ntls:\n  enabled: true" }}
 {{- end }}
 {{- if and .Values.database.caConfigMap (not (and .Values.database.host (hasPrefix "verify" .Values.database.ssl))) }}
 {{- fail "\ndatabase.caConfigMap is for checking the certificate of a database of yours, and nothing checks it.\nPlease take it out, or set:\ndatabase:\n  host: postgresql.example.com\n  ssl: verify-full" }}
