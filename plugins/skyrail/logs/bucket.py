@@ -41,11 +41,14 @@ class BucketLogs:
         file = Path(path) if Path(path).is_absolute() else self.local / path
         target = f"{self.address}/{file.relative_to(self.local).as_posix()}"
         try:
-            text = file.read_bytes()
             system, name = fsspec.url_to_fs(target)
+            if target.startswith("file:"):  # elsewhere there are no folders, and s3fs would make a missing bucket
+                system.makedirs(name.rpartition("/")[0], exist_ok=True)
+            if not system.exists(name):
+                system.put_file(str(file), name)
+                return
             # A task that was deferred goes on in a second pod, whose file has the second half alone.
-            before = system.cat_file(name) if system.exists(name) else b""
-            system.makedirs(name.rpartition("/")[0], exist_ok=True)
+            before, text = system.cat_file(name), file.read_bytes()
             system.pipe_file(name, text if text.startswith(before) else before + text)
         except Exception:
             log.exception("The log of this task cannot be kept at %s", target)

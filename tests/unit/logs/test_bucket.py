@@ -67,6 +67,32 @@ def test_a_store_that_does_not_answer_fails_no_task(logs: BucketLogs, caplog: py
     assert texts is None
 
 
+def test_in_a_real_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    """By S3's interface: a log is kept and read, and a bucket that is missing is not made."""
+    fsspec = pytest.importorskip("fsspec")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "a")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        system = fsspec.filesystem("s3", skip_instance_cache=True)
+        system.mkdir("logs-of-teams")
+        logs = BucketLogs("skyrail+s3://logs-of-teams/sky/logs", tmp_path)
+        assert logs.read(NAME, None) == ([], None)
+        _write(logs, "one\n")
+        _write(logs, "two\n")
+        assert logs.read(NAME, None) == ([f"s3://logs-of-teams/sky/logs/{NAME}"], ["one\ntwo\n"])
+        _write(BucketLogs("skyrail+s3://missing/logs", tmp_path), "lost\n")
+        assert "cannot be kept" in caplog.text
+        assert not system.exists("missing")
+    finally:
+        fsspec.filesystem("s3").clear_instance_cache()
+        server.stop()
+
+
 def test_airflow_finds_it_by_the_scheme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """For the api-server, which reads, and for the supervisor of a task, which sends."""
     from airflow import logging_config
