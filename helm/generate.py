@@ -5,7 +5,7 @@ have one line of these:
 
     # @type integer, null          other types than the value's own
     # @enum a | b                  the only values (separated by commas if no value has one)
-    # @items name: string!, n: integer   what entries of a list have (! is required), or one word for plain entries
+    # @items name: string!, n: [string]   what entries of a list have (! is required), or one word for plain entries
     # @open                        any keys, as Kubernetes or the user knows them
 """
 
@@ -115,19 +115,20 @@ def _schema(key: Key) -> dict[str, Any]:
 
 
 def _items(note: str) -> dict[str, Any]:
-    if note == "open":
-        return {"type": "object"}
     if ":" not in note:
-        return {"type": note}
+        return _plain(note)
     fields = [part.strip().partition(":") for part in note.split(",")]
     return {
         "type": "object",
-        "properties": {
-            name: {"type": "object"} if kind.strip() == "open" else {"type": kind.strip().rstrip("!")}
-            for name, _, kind in fields
-        },
+        "properties": {name: _plain(kind.strip().rstrip("!")) for name, _, kind in fields},
         "required": [name for name, _, kind in fields if kind.endswith("!")],
     }
+
+
+def _plain(kind: str) -> dict[str, Any]:
+    if kind.startswith("["):
+        return {"type": "array", "items": _plain(kind[1:-1])}
+    return {"type": "object" if kind == "open" else kind}
 
 
 def known(keys: list[Key]) -> dict[str, Any]:

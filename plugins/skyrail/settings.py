@@ -111,7 +111,7 @@ class ExecutionSettings:
     section: ClassVar[str] = "skyrail_execution"
 
     preload: str = ""
-    """Modules, separated by commas, that the scheduler imports before LocalExecutor forks its workers.
+    """Modules, separated by commas, that a scheduler with LocalExecutor and Celery's workers import before they fork.
 
     A module loaded there costs its tasks nothing. One that cannot be imported is named in the log and left out."""
 
@@ -146,6 +146,11 @@ class ResourceSettings:
 
     pod_templates: str = "/opt/airflow/pod_templates"
     """Folder with a pod template for each resource class, as the scheduler sees it."""
+
+    teams: str = ""
+    """File with the teams whose steps run in namespaces of their own; empty means that there are none.
+
+    The chart writes it from its value `teams`. Schedulers, which decide, and api-servers, which show logs, read it."""
 
 
 @dataclass(frozen=True)

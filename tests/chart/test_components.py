@@ -141,7 +141,9 @@ def test_a_bucket_in_place_of_the_volume():
 
 
 def test_pgbouncer_shares_connections_by_transaction():
-    found = render({"pgbouncer": {"connections": 17}, "database": {"ssl": "require"}})
+    database = {"host": "db.example.com", "passwordSecret": "db", "ssl": "require"}
+    values = {"pgbouncer": {"connections": 17}, "database": database, "mlflow": {"passwordSecret": "m"}}
+    found = render(values)
     text = found.one("ConfigMap", "pgbouncer")["data"]["pgbouncer.ini"]
     for line in ("pool_mode = transaction", "max_db_connections = 17", "server_tls_sslmode = require"):
         assert f"\n{line}\n" in text

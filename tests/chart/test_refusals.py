@@ -59,18 +59,36 @@ def test_all_unknown_keys_are_named_at_once():
 
 
 @pytest.mark.parametrize(
+    ("again", "sentence"),
+    [
+        pytest.param({"name": "risk"}, 'The name "risk" is there twice', id="00 a name"),
+        pytest.param({"dags": ["a", "risk_*"]}, 'The pattern "risk_*" is there twice', id="10 a pattern of DAGs"),
+    ],
+)
+def test_what_two_teams_cannot_share(again: dict, sentence: str):
+    other = {"name": "ads", "namespace": "team-ads", "dags": ["ads_*"], **again}
+    assert sentence in refusal({**BUCKET, "teams": [RISK, other]})
+
+
+@pytest.mark.parametrize(
     ("values", "sentence"),
     [
         pytest.param({"scheduler": {"replicas": "two"}}, "/scheduler/replicas", id="00 a word for a number"),
         pytest.param({"executor": "LocalExecutor"}, "/executor", id="10 an executor that cannot be"),
         pytest.param({"database": {"port": -1}}, "/database/port", id="20 a negative port"),
         pytest.param({"workers": {"groups": [{"class": "small"}]}}, "/workers/groups/0", id="30 a group without name"),
+        pytest.param({"teams": [{"name": "a", "dags": "x", "namespace": "b"}]}, "/teams/0/dags", id="35 no list"),
         pytest.param({"storage": {"volume": {"access": "RWX"}}}, "/storage/volume/access", id="40 not of the words"),
     ],
 )
 def test_a_wrong_type_is_refused_by_its_place(values: dict, sentence: str):
     assert sentence in refusal(values)
 
+
+BUCKET = {"storage": {"bucket": "s3://b/x"}}
+RISK = {"name": "risk", "namespace": "team-risk", "dags": ["risk_*"]}
+
+ONCE = {"access": "ReadWriteOnce"}
 
 DATABASE = {"host": "db.example.com", "passwordSecret": "db"}
 
@@ -191,6 +209,117 @@ CASES = [
         },
         id="160 no account",
     ),
+    pytest.param(
+        {"apiServer": {"url": "airflow.example.com"}},
+        'apiServer.url is "airflow.example.com", which is no address of a web server.',
+        {"apiServer": {"url": "https://airflow.example.com"}},
+        id="170 no scheme",
+    ),
+    pytest.param(
+        {"storage": {"bucket": "company-skyrail"}},
+        'storage.bucket is "company-skyrail", which does not say whose bucket it is.',
+        {"storage": {"bucket": "gs://company-skyrail"}},
+        id="171 a bucket's name alone",
+    ),
+    pytest.param(
+        {"ingress": {"host": "a.example.com"}},
+        "Nothing leads from a.example.com to the web server.",
+        {"ingress": {"host": "a.example.com", "kind": "ingress"}},
+        id="172 a host and no kind",
+    ),
+    pytest.param(
+        {"ingress": {"kind": "gateway", "host": "a.example.com", "gateway": {"name": "g"}, "tlsSecret": "c"}},
+        "The certificate of an HTTPRoute is its Gateway's business",
+        {"ingress": {"kind": "ingress", "host": "a.example.com", "tlsSecret": "c"}},
+        id="173 a certificate for a Gateway",
+    ),
+    pytest.param(
+        {"database": {"ssl": "require"}},
+        "database.ssl is require, and is about a database of yours.",
+        {"database": {**DATABASE, "ssl": "require"}, "mlflow": {"passwordSecret": "m"}},
+        id="174 TLS of the store",
+    ),
+    pytest.param(
+        {"tls": {"secret": "certificate"}},
+        "tls.secret and tls.web are about TLS, which is off.",
+        {"tls": {"secret": "certificate", "enabled": True}},
+        id="176 a certificate for nobody",
+    ),
+    pytest.param(
+        {"database": {**DATABASE, "caConfigMap": "ca"}, "mlflow": {"passwordSecret": "m"}},
+        "database.caConfigMap is for checking the certificate of a database of yours, and nothing checks it.",
+        {"database": {**DATABASE, "caConfigMap": "ca", "ssl": "verify-full"}, "mlflow": {"passwordSecret": "m"}},
+        id="177 an authority for nothing",
+    ),
+    pytest.param(
+        {"apiServer": {"replicas": 2}, "storage": {"volume": {"access": "ReadWriteOnce"}}},
+        "apiServer.replicas is 2, to survive the loss of a node, and a ReadWriteOnce volume",
+        {"workers": {"groups": [{"name": "a", "class": "small", "replicas": 2}]}, "storage": {"volume": ONCE}},
+        id="175 two replicas at one volume",
+    ),
+    pytest.param(
+        {"resourceClasses": [{"name": "a", "cpu": 1}]},
+        "resourceClasses[0] has no memory.",
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi"}]},
+        id="180 half a class",
+    ),
+    pytest.param(
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi"}, {"name": "a", "cpu": 2, "memory": "1Gi"}]},
+        'There are two resource classes "a".',
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi"}, {"name": "b", "cpu": 2, "memory": "1Gi"}]},
+        id="181 a class twice",
+    ),
+    pytest.param(
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi", "executor": "LocalExecutor"}]},
+        'The resource class "a" has the executor "LocalExecutor", which is not in this chart.',
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi", "executor": "KubernetesExecutor"}]},
+        id="182 an executor that is not there",
+    ),
+    pytest.param(
+        {"resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi", "queue": "big"}]},
+        'No workers take from the queue "big" of the resource class "a": its steps would wait for ever.',
+        {
+            "resourceClasses": [{"name": "a", "cpu": 1, "memory": "1Gi", "queue": "big"}],
+            "workers": {"groups": [{"name": "a", "class": "a"}]},
+        },
+        id="183 a queue without workers",
+    ),
+    pytest.param(
+        {**BUCKET, "executor": "CeleryExecutor", "teams": [RISK]},
+        "The namespace of a team is for pods, and Celery's workers run all steps.",
+        {**BUCKET, "executor": "KubernetesExecutor", "teams": [RISK]},
+        id="200 teams without pods",
+    ),
+    pytest.param(
+        {"teams": [RISK]},
+        "Results and logs are on a volume, which steps in the namespaces of teams cannot reach.",
+        {**BUCKET, "teams": [RISK]},
+        id="210 teams without a bucket",
+    ),
+    pytest.param(
+        {**BUCKET, "teams": [{**RISK, "namespace": "Team Risk"}]},
+        'The team "risk" has the word "Team Risk", which cannot be the name of a team or a namespace.',
+        {**BUCKET, "teams": [RISK]},
+        id="220 no namespace's name",
+    ),
+    pytest.param(
+        {**BUCKET, "teams": [{**RISK, "namespace": "team"}]},
+        'The team "risk" has the namespace "team", which is that of the platform.',
+        {**BUCKET, "teams": [{**RISK, "namespace": "team-2"}]},
+        id="230 the platform's own namespace",
+    ),
+    pytest.param(
+        {**BUCKET, "teams": [{**RISK, "dags": []}]},
+        'No DAG belongs to the team "risk".',
+        {**BUCKET, "teams": [{**RISK, "dags": ["*"]}]},
+        id="240 no DAG",
+    ),
+    pytest.param(
+        {**BUCKET, "teams": [RISK, {**RISK, "name": "ads", "dags": ["ads_*"]}]},
+        'The namespace "team-risk" is there twice among the teams, at "risk" and at "ads".',
+        {**BUCKET, "teams": [RISK, {"name": "ads", "namespace": "team-ads", "dags": ["ads_*"]}]},
+        id="250 two teams in one namespace",
+    ),
 ]
 
 
@@ -208,7 +337,7 @@ def test_a_release_name_that_is_too_long():
 
 
 def test_every_refusal_is_tested():
-    """As many sentences as there are in the one file."""
-    text = (CHART / "templates" / "_refusals.tpl").read_text()
+    """As many sentences as there are in the chart."""
+    text = "".join(file.read_text() for file in (CHART / "templates").rglob("*.tpl"))
     # One for unknown keys and one for the name are tested above.
     assert text.count("{{- fail ") == len(CASES) + 2

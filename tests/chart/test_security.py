@@ -25,7 +25,7 @@ def test_every_pod_is_restricted(values: dict):
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert not any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")), name
         for volume in spec.get("volumes", []):
-            assert set(volume) - {"name"} <= {"emptyDir", "configMap", "persistentVolumeClaim"}, name
+            assert set(volume) - {"name"} <= {"emptyDir", "configMap", "persistentVolumeClaim", "secret"}, name
         for container in (*spec.get("initContainers", []), *spec["containers"]):
             where = f"{name} {container['name']}"
             assert container["securityContext"] == {
@@ -118,18 +118,3 @@ def test_every_variable_with_a_secret_names_a_key_that_is_made():
                 if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
                     named.add(f"{reference['name']}/{reference['key']}")
     assert named == made
-
-
-@pytest.mark.parametrize(
-    ("role", "used"),
-    [
-        # What airflow.providers.cncf.kubernetes.executors and Skyrail's pod policy call.
-        pytest.param("scheduler", {"pods": {"create", "delete", "get", "list", "patch", "watch"}}, id="00 scheduler"),
-        # KubernetesExecutor.get_task_log: list_namespaced_pod and read_namespaced_pod_log.
-        pytest.param("api-server", {"pods": {"list"}, "pods/log": {"get"}}, id="10 api-server"),
-        pytest.param("pod-cleanup", {"pods": {"delete", "list"}}, id="20 cleanup"),
-    ],
-)
-def test_rights_are_those_that_are_used(role: str, used: dict):
-    rules = render().one("Role", role)["rules"]
-    assert {resource: set(rule["verbs"]) for rule in rules for resource in rule["resources"]} == used

@@ -36,6 +36,7 @@ def test_promised_defaults():
         "skyrail_resources.pool_gpu": -1,
         "skyrail_resources.cpu_ok": False,
         "skyrail_resources.pod_templates": "/opt/airflow/pod_templates",
+        "skyrail_resources.teams": "",
         "skyrail_environments.cache": "",
         "skyrail_environments.keep_gib": 20.0,
         "skyrail_environments.baked": "",

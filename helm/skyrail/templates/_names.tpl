@@ -45,19 +45,28 @@ labels: {{- include "skyrail.labels" . | nindent 2 }}
 {{- define "skyrail.databaseSecret" -}}
 {{ .Values.database.passwordSecret | default (printf "%s-database" .Release.Name) }}
 {{- end -}}
+{{- define "skyrail.tlsSecret" -}}
+{{ .Values.tls.secret | default (printf "%s-tls" .Release.Name) }}
+{{- end -}}
 {{- define "skyrail.mlflowSecret" -}}
 {{ .Values.mlflow.passwordSecret | default (printf "%s-mlflow" .Release.Name) }}
 {{- end -}}
 
+{{/* For pods in another namespace the rest of a Service's name, else nothing: a name without dots is found sooner. */}}
+{{- define "skyrail.away" -}}{{ with .Home }}.{{ . }}{{ end }}{{- end -}}
+
+{{/* What the api-server and MLflow speak. */}}
+{{- define "skyrail.scheme" -}}http{{ if and .Values.tls.enabled .Values.tls.web }}s{{ end }}{{- end -}}
+
 {{- define "skyrail.mlflowAddress" -}}
-{{ .Values.mlflow.url | default (printf "http://%s-mlflow:5000" .Release.Name) }}
+{{ .Values.mlflow.url | default (printf "%s://%s-mlflow%s:5000" (include "skyrail.scheme" .) .Release.Name (include "skyrail.away" .)) }}
 {{- end -}}
 
 {{/* Address at which people open Airflow. */}}
 {{- define "skyrail.url" -}}
 {{- if .Values.apiServer.url }}{{ .Values.apiServer.url | trimSuffix "/" }}
 {{- else if .Values.ingress.kind }}{{ ternary "https" "http" (or (eq .Values.ingress.kind "gateway") (ne .Values.ingress.tlsSecret "")) }}://{{ .Values.ingress.host }}
-{{- else }}http://localhost:8080{{ end -}}
+{{- else }}{{ include "skyrail.scheme" . }}://localhost:8080{{ end -}}
 {{- end -}}
 
 {{/* "true" if the executor is there, else nothing. */}}

@@ -62,6 +62,11 @@ volumeMounts:
   - {name: home, mountPath: /opt/airflow}
   - {name: tmp, mountPath: /tmp}
   - {name: config, mountPath: /opt/skyrail/config, readOnly: true}
+{{- if or (has "database" .) (has "direct" .) (and (has "broker" .) (include "skyrail.celery" $root)) }}
+  {{- include "skyrail.authorityMounts" $root | nindent 2 }}
+{{- else if and $root.Values.tls.enabled $root.Values.tls.web }}
+  - {name: tls, mountPath: /opt/skyrail/tls, readOnly: true}
+{{- end }}
 {{- if has "logs" . }}
   - {name: shared, mountPath: /opt/airflow/logs, subPath: logs}
 {{- end }}
@@ -71,6 +76,17 @@ volumeMounts:
 {{- end -}}
 
 {{- define "skyrail.volumes" -}}
+{{ include "skyrail.commonVolumes" . }}
+{{- include "skyrail.authorities" . }}
+{{- end -}}
+
+{{/* Steps reach neither database nor broker, but the api-server and MLflow. */}}
+{{- define "skyrail.stepVolumes" -}}
+{{ include "skyrail.commonVolumes" . }}
+{{- if .Values.tls.web }}{{ include "skyrail.authority" . }}{{ end }}
+{{- end -}}
+
+{{- define "skyrail.commonVolumes" -}}
 - {name: home, emptyDir: {}}
 - {name: tmp, emptyDir: {}}
 - {name: config, configMap: {name: {{ .Release.Name }}-config}}
@@ -79,7 +95,7 @@ volumeMounts:
 
 {{/* Pods start again when what they read at their start has changed. */}}
 {{- define "skyrail.checksum" -}}
-skyrail.dev/configuration: {{ printf "%s%s%s" (include "skyrail.environment" .) (include "skyrail.classes" .) (.Files.Get "files/config/airflow.cfg") | sha256sum | trunc 16 }}
+skyrail.dev/configuration: {{ printf "%s%s%s%s" (include "skyrail.environment" .) (.Values.teams | toJson) (include "skyrail.classes" .) (.Files.Get "files/config/airflow.cfg") | sha256sum | trunc 16 }}
 {{- end -}}
 
 {{/* Wait until the database has the schema of this image: a light program, and not Airflow. */}}

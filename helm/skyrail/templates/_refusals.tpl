@@ -40,7 +40,71 @@ said which key was meant.
 {{- fail "\nuserId is 0, and nothing here runs as root.\nPlease leave it out, or let the platform choose:\nuserId: null" }}
 {{- end }}
 {{- include "skyrail.refuseOptions" . }}
+{{- include "skyrail.refuseAddresses" . }}
+{{- include "skyrail.refuseClasses" . }}
 {{- include "skyrail.refuseIdentities" . }}
+{{- include "skyrail.refuseTeams" . }}
+{{- end -}}
+
+{{/* Where things are, and what contradicts it. */}}
+{{- define "skyrail.refuseAddresses" -}}
+{{- range $key, $value := dict "apiServer.url" .Values.apiServer.url "mlflow.url" .Values.mlflow.url "storage.endpoint" .Values.storage.endpoint }}
+{{- if and $value (not (regexMatch "^https?://[^/ ]+" $value)) }}
+{{- fail (printf "\n%s is %q, which is no address of a web server.\nPlease write all of it: https://%s" $key $value $value) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.storage.bucket (not (regexMatch "^[a-z0-9]+://[^/ ]+" .Values.storage.bucket)) }}
+{{- fail (printf "\nstorage.bucket is %q, which does not say whose bucket it is.\nPlease write its address:\nstorage:\n  bucket: s3://%s" .Values.storage.bucket .Values.storage.bucket) }}
+{{- end }}
+{{- if and .Values.ingress.host (not .Values.ingress.kind) }}
+{{- fail (printf "\nNothing leads from %s to the web server.\nPlease say what should, `ingress` or `gateway`:\ningress:\n  kind: ingress" .Values.ingress.host) }}
+{{- end }}
+{{- if and (eq .Values.ingress.kind "gateway") .Values.ingress.tlsSecret }}
+{{- fail "\nThe certificate of an HTTPRoute is its Gateway's business, and ingress.tlsSecret is for an Ingress.\nPlease take it out, and name the Secret in the Gateway's listener." }}
+{{- end }}
+{{- if and (or .Values.tls.secret .Values.tls.web) (not .Values.tls.enabled) }}
+{{- fail "\ntls.secret and tls.web are about TLS, which is off.\nPlease take them out, or set:\ntls:\n  enabled: true" }}
+{{- end }}
+{{- if and .Values.database.caConfigMap (not (and .Values.database.host (hasPrefix "verify" .Values.database.ssl))) }}
+{{- fail "\ndatabase.caConfigMap is for checking the certificate of a database of yours, and nothing checks it.\nPlease take it out, or set:\ndatabase:\n  host: postgresql.example.com\n  ssl: verify-full" }}
+{{- end }}
+{{- if and (not .Values.database.host) (has .Values.database.ssl (list "require" "verify-ca" "verify-full")) }}
+{{- fail (printf "\ndatabase.ssl is %s, and is about a database of yours.\nPlease leave it out; this is for the store's:\ntls:\n  enabled: true" .Values.database.ssl) }}
+{{- end }}
+{{- if eq .Values.storage.volume.access "ReadWriteOnce" }}
+{{- range $key, $replicas := dict "apiServer" .Values.apiServer.replicas "scheduler" .Values.scheduler.replicas "triggerer" .Values.triggerer.replicas }}
+{{- if gt (int $replicas) 1 }}
+{{- fail (printf "\n%s.replicas is %v, to survive the loss of a node, and a ReadWriteOnce volume ties all of them to one node.\nPlease choose a class of volumes that many may write, or one replica:\nstorage:\n  volume: {access: ReadWriteMany, class: nfs}" $key $replicas) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The scheduler would find these, too: but then the release is there, and does not start. */}}
+{{- define "skyrail.refuseClasses" -}}
+{{- $names := list }}
+{{- $queues := list "default" }}
+{{- range .Values.workers.groups }}{{ $queues = append $queues (.queue | default "") }}{{ end }}
+{{- $groups := list }}
+{{- range .Values.workers.groups }}{{ $groups = append $groups (.class | default "") }}{{ end }}
+{{- range $i, $class := .Values.resourceClasses }}
+{{- range list "name" "cpu" "memory" }}
+{{- if not (get $class .) }}
+{{- fail (printf "\nresourceClasses[%d] has no %s.\nPlease write at least:\nresourceClasses:\n  - {name: small, cpu: 1, memory: 2Gi}" $i .) }}
+{{- end }}
+{{- end }}
+{{- if has $class.name $names }}
+{{- fail (printf "\nThere are two resource classes %q.\nPlease give each a name of its own." $class.name) }}
+{{- end }}
+{{- $names = append $names $class.name }}
+{{- if not (has ($class.executor | default "CeleryExecutor") (list "CeleryExecutor" "KubernetesExecutor")) }}
+{{- fail (printf "\nThe resource class %q has the executor %q, which is not in this chart.\nPlease write CeleryExecutor or KubernetesExecutor, or leave it out." $class.name $class.executor) }}
+{{- end }}
+{{- $celery := and (contains "Celery" $.Values.executor) (or (not $class.executor) (eq $class.executor "CeleryExecutor")) }}
+{{- if and $celery $class.queue (not (has $class.queue $queues)) (not (has $class.name $groups)) (not $class.retired) }}
+{{- fail (printf "\nNo workers take from the queue %q of the resource class %q: its steps would wait for ever.\nPlease add a group, or let them run as pods by `executor: KubernetesExecutor` in the class:\nworkers:\n  groups:\n    - name: %s\n      class: %s" $class.queue $class.name $class.name $class.name) }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "skyrail.refuseWorkers" -}}
@@ -92,80 +156,4 @@ said which key was meant.
 {{- end }}
 {{- end }}
 {{- end }}
-{{- end -}}
-
-{{/* files/keys.json has the keys that there are: an object is closed, a list holds what its entries have, true is open. */}}
-{{- define "skyrail.refuseUnknownKeys" -}}
-{{- $state := dict "found" list "paths" list }}
-{{- $known := .Files.Get "files/keys.json" | fromJson }}
-{{- include "skyrail.unknownKeys" (dict "values" .Values "known" $known "path" "" "state" $state) }}
-{{- if $state.found }}
-{{- include "skyrail.pathsOf" (dict "known" $known "path" "" "state" $state) }}
-{{- $lines := list }}
-{{- range $path := $state.found }}
-{{- $nearest := include "skyrail.nearest" (dict "path" $path "paths" $state.paths) }}
-{{- $lines = append $lines (printf "There is no key %s.%s" $path (ternary (printf " Did you mean %s?" $nearest) "" (ne $nearest ""))) }}
-{{- end }}
-{{- fail (printf "\n%s\nEach key is described in the chart's values.yaml." (join "\n" $lines)) }}
-{{- end }}
-{{- end -}}
-
-{{- define "skyrail.unknownKeys" -}}
-{{- range $key, $value := .values }}
-{{- $path := ternary $key (printf "%s.%s" $.path $key) (eq $.path "") }}
-{{- if not (hasKey $.known $key) }}
-{{- if ne $path "global" }}{{ $_ := set $.state "found" (append $.state.found $path) }}{{ end }}
-{{- else }}
-{{- $below := get $.known $key }}
-{{- if and (kindIs "map" $below) (kindIs "map" $value) }}
-{{- include "skyrail.unknownKeys" (dict "values" $value "known" $below "path" $path "state" $.state) }}
-{{- else if and (kindIs "slice" $below) (kindIs "slice" $value) }}
-{{- range $i, $entry := $value }}
-{{- if kindIs "map" $entry }}
-{{- include "skyrail.unknownKeys" (dict "values" $entry "known" (first $below) "path" (printf "%s[%d]" $path $i) "state" $.state) }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end -}}
-
-{{- define "skyrail.pathsOf" -}}
-{{- range $key, $below := .known }}
-{{- $path := ternary $key (printf "%s.%s" $.path $key) (eq $.path "") }}
-{{- $_ := set $.state "paths" (append $.state.paths $path) }}
-{{- if kindIs "map" $below }}
-{{- include "skyrail.pathsOf" (dict "known" $below "path" $path "state" $.state) }}
-{{- else if kindIs "slice" $below }}
-{{- include "skyrail.pathsOf" (dict "known" (first $below) "path" (printf "%s[]" $path) "state" $.state) }}
-{{- end }}
-{{- end }}
-{{- end -}}
-
-{{/*
-The key that was probably meant: one of the same name elsewhere, or the one that shares most pairs of letters, at least
-half of them. One beside the unknown key counts for a little more than one elsewhere.
-*/}}
-{{- define "skyrail.nearest" -}}
-{{- $words := regexReplaceAll "\\[[0-9]+\\]" .path "[]" | splitList "." }}
-{{- $word := lower (last $words) }}
-{{- $parent := join "." (initial $words) }}
-{{- $best := "" }}
-{{- $most := 0 }}
-{{- range $path := .paths }}
-{{- $parts := splitList "." $path }}
-{{- $other := lower (last $parts) }}
-{{- $score := 0 }}
-{{- if eq $other $word }}{{ $score = 100 }}
-{{- else if gt (len $word) 1 }}
-{{- $shared := 0 }}
-{{- range $i := until (int (sub (len $word) 1)) }}
-{{- if contains (substr $i (int (add $i 2)) $word) $other }}{{ $shared = add $shared 1 }}{{ end }}
-{{- end }}
-{{- $score = div (mul $shared 180) (add (len $word) (len $other) -2) }}
-{{- end }}
-{{- if eq (join "." (initial $parts)) $parent }}{{ $score = add $score 9 }}{{ end }}
-{{- if gt (int $score) (int $most) }}{{ $most = $score }}{{ $best = $path }}{{ end }}
-{{- end }}
-{{- if ge (int $most) 50 }}{{ $best }}{{ end }}
 {{- end -}}

@@ -135,7 +135,9 @@ COMPONENTS: dict[str, Callable[[], Life]] = {
     "flusher": flusher,
     # A question that its database has to answer; /health is answered before all else.
     "mlflow": lambda: http_answer(
-        int(os.environ.get("MLFLOW_PORT", "5000")), "/api/2.0/mlflow/experiments/search?max_results=1"
+        int(os.environ.get("MLFLOW_PORT", "5000")),
+        "/api/2.0/mlflow/experiments/search?max_results=1",
+        tls=bool(os.environ.get("MLFLOW_TLS")),
     ),
 }
 

@@ -2,7 +2,8 @@
 
 It takes MLflow's own variables: `MLFLOW_BACKEND_STORE_URI`, `MLFLOW_ARTIFACTS_DESTINATION`, `MLFLOW_HOST`,
 `MLFLOW_PORT`, `MLFLOW_WORKERS`, `MLFLOW_SERVER_ALLOWED_HOSTS`. `MLFLOW_BACKEND_STORE_URI_FILE` names a file with the
-first, which has a password in it. The database is brought up to date before.
+first, which has a password in it; `MLFLOW_TLS` a folder with `tls.crt` and `tls.key`, for HTTPS. The database is
+brought up to date before.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ def main() -> None:
     host, port = os.environ.get("MLFLOW_HOST", "0.0.0.0"), os.environ.get("MLFLOW_PORT", "5000")  # noqa: S104
     command = [sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app", "--host", host, "--port", port]
     command += ["--workers", os.environ.get("MLFLOW_WORKERS", "1"), "--no-access-log"]
+    if folder := os.environ.get("MLFLOW_TLS"):
+        command += ["--ssl-certfile", f"{folder}/tls.crt", "--ssl-keyfile", f"{folder}/tls.key"]
     os.execv(command[0], command)  # noqa: S606
 
 

@@ -10,6 +10,7 @@ import argparse
 import sys
 import urllib.parse
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,22 +39,37 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="skyrail.operations.pods", description=__doc__)
     parser.add_argument("--selector", required=True, help="labels of the pods, as kubectl takes them")
     parser.add_argument("--hours", type=float, required=True, help="how long a failed pod stays")
+    parser.add_argument("--namespace", action="append", default=[], help="one of a team's; its own is always looked at")
     chosen = parser.parse_args(arguments)
+    failed = False
     try:
         cluster = Cluster.here()
-        query = urllib.parse.urlencode({"labelSelector": chosen.selector, "fieldSelector": "status.phase=Failed"})
-        pods = cluster.call("GET", f"pods?{query}")["items"]
-        for name in outdated(pods, datetime.now(UTC), timedelta(hours=chosen.hours)):
+        for namespace in dict.fromkeys([cluster.namespace, *chosen.namespace]):
             try:
-                cluster.call("DELETE", f"pods/{name}")
-                print(f"Removed {name}")
-            except ClusterError as error:
-                if error.status != 404:
-                    raise
+                remove(replace(cluster, namespace=namespace), chosen.selector, timedelta(hours=chosen.hours))
+            except ClusterError as error:  # a namespace that is gone: the others are cleaned all the same
+                print(f"Error: {error}", file=sys.stderr)
+                failed = True
     except SkyrailError as error:
         print(f"Error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        failed = True
+    return int(failed)
+
+
+def remove(cluster: Cluster, selector: str, keep: timedelta) -> None:
+    """Remove the outdated pods of a namespace.
+
+    Raises:
+        ClusterError: the API refuses, or does not answer.
+    """
+    query = urllib.parse.urlencode({"labelSelector": selector, "fieldSelector": "status.phase=Failed"})
+    for name in outdated(cluster.call("GET", f"pods?{query}")["items"], datetime.now(UTC), keep):
+        try:
+            cluster.call("DELETE", f"pods/{name}")
+            print(f"Removed {name} of {cluster.namespace}")
+        except ClusterError as error:
+            if error.status != 404:
+                raise
 
 
 if __name__ == "__main__":

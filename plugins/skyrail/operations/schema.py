@@ -1,7 +1,8 @@
-"""Wait until the database has the schema of the installed Airflow: `python -m skyrail.operations.schema wait`.
+"""Compare the database with the installed Airflow: `python -m skyrail.operations.schema wait|migrate`.
 
-Pods do so before their main container starts, since migrations are a job of their own. It is a light program: Airflow's
-own `airflow db check-migrations` takes seconds of processor time in each pod.
+Pods `wait` before their main container starts, since migrations are a job of their own. It is a light program:
+Airflow's own `airflow db check-migrations` takes seconds of processor time in each pod. The job does `migrate`: what
+cannot be migrated is said in one sentence, and else Airflow's own command takes over.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import re
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from skyrail.errors import SkyrailError
+from skyrail.operations.database import DatabaseError, problem
 
 PAUSE = 1.0
+REFUSED = 60.0
+"""Seconds that a database may refuse: a new one gets its users while others already wait for it."""
 
 _REVISION = re.compile(r"""^(down_revision|revision)\s*(?::[^=]+)?=\s*(?:["']([^"']+)["']|None)""", re.MULTILINE)
 
@@ -33,7 +38,35 @@ class Schema(Enum):
     RIGHT = "right"
     OLDER = "older"
     EMPTY = "empty"
-    UNKNOWN = "unknown"
+    NEWER = "newer"
+    AIRFLOW_2 = "of Airflow 2"
+    FOREIGN = "of another program"
+
+
+_NEVER = {
+    Schema.NEWER: SchemaError(
+        "The database is of a newer release than this image: it names a migration that this Airflow lacks.",
+        fix="After a rollback, install the newer release again, or restore the database from before it.",
+    ),
+    Schema.AIRFLOW_2: SchemaError(
+        "The database is that of an Airflow 2, which Skyrail does not migrate.",
+        fix="Name an empty database in the value database.name. To keep history, migrate a copy with Airflow 3 first.",
+    ),
+    Schema.FOREIGN: SchemaError(
+        "The database belongs to another program, whose migrations are in it: MLflow's, for one, has to be another.",
+        fix="Name an empty database in the value database.name.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a database has."""
+
+    revisions: frozenset[str] = frozenset()
+    """Those that Alembic notes."""
+    tables: frozenset[str] = frozenset()
+    """Which of `dag` and `dag_version` there are: every Airflow has the first, and Airflow 3 the second."""
 
 
 def revisions(files: Iterable[str]) -> tuple[set[str], set[str]]:
@@ -55,26 +88,35 @@ def installed() -> tuple[set[str], set[str]]:
     return revisions(file.read_text() for folder in folders for file in sorted(folder.glob("*.py")))
 
 
-def compare(found: set[str] | None, known: set[str], heads: set[str]) -> Schema:
-    """Compare the revisions that a database names with those of the installed Airflow. `None` is: it has no table."""
-    if not found:
+def compare(found: Found, known: set[str], heads: set[str]) -> Schema:
+    """Compare what a database has with the revisions of the installed Airflow."""
+    if not found.revisions:
         return Schema.EMPTY
-    if found == heads:
+    if "dag" not in found.tables:
+        return Schema.FOREIGN
+    if "dag_version" not in found.tables:
+        return Schema.AIRFLOW_2
+    if found.revisions == heads:
         return Schema.RIGHT
-    return Schema.OLDER if found <= known else Schema.UNKNOWN
+    return Schema.OLDER if found.revisions <= known else Schema.NEWER
 
 
-def _read(connection: Any) -> set[str] | None:
+def _read(connection: Any) -> Found:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('alembic_version') IS NOT NULL")
-        if not cursor.fetchone()[0]:
-            return None
+        # Tables that are found by name alone, so that one of another schema is not taken for Airflow's.
+        cursor.execute("SELECT name FROM unnest(%s) name WHERE to_regclass(name) IS NOT NULL", (list(_TABLES),))
+        tables = {row[0] for row in cursor.fetchall()}
+        if "alembic_version" not in tables:
+            return Found()
         cursor.execute("SELECT version_num FROM alembic_version")
-        return {row[0] for row in cursor.fetchall()}
+        return Found(frozenset(row[0] for row in cursor.fetchall()), frozenset(tables - {"alembic_version"}))
 
 
-def look(address: str) -> set[str] | None:
-    """Return the revisions that a database names.
+_TABLES = ("alembic_version", "dag", "dag_version")
+
+
+def look(address: str) -> Found:
+    """Return what a database has.
 
     Raises:
         psycopg2.Error: it cannot be reached, or refuses.
@@ -92,29 +134,33 @@ def wait(address: str, *, server_only: bool = False) -> None:
     """Return when the database answers and, unless `server_only`, has the schema of the installed Airflow.
 
     Raises:
-        SchemaError: the database is of a release that this one does not know.
+        SchemaError: it will never have it.
+        DatabaseError: the database has refused for a while.
     """
     import psycopg2
 
     known, heads = installed()
     said = ""
+    refused_since: float | None = None
     while True:
         try:
             state = compare(look(address), known, heads)
-            now = {
-                Schema.EMPTY: "The database is empty; waiting for the job that makes its tables.",
-                Schema.OLDER: "The database is of an older release; waiting for the job that migrates it.",
-            }.get(state, "")
         except psycopg2.Error as error:
-            state, reason = None, str(error).strip().partition("\n")[0]
-            now = f"The database does not answer; waiting for it. {reason}"
-        if state is Schema.UNKNOWN:
-            raise SchemaError(
-                "The database is of another release than this image: it names a migration that this Airflow lacks.",
-                fix="After a rollback, install the newer release again, or restore the database from before it.",
+            found = problem(error, address)
+            now, refused_since = found.message, (refused_since or time.monotonic()) if found.lasting else None
+            if refused_since and time.monotonic() - refused_since >= REFUSED:
+                raise DatabaseError(found.message, fix=found.fix) from None
+        else:
+            if state in _NEVER:
+                raise _NEVER[state]
+            if state is Schema.RIGHT or server_only:
+                return
+            refused_since = None
+            now = (
+                "The database is empty; waiting for the job that makes its tables."
+                if state is Schema.EMPTY
+                else "The database is of an older release; waiting for the job that migrates it."
             )
-        if state is Schema.RIGHT or (server_only and state is not None):
-            return
         if now != said:
             print(now, flush=True)
             said = now
@@ -122,16 +168,18 @@ def wait(address: str, *, server_only: bool = False) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Wait for `wait` or `wait-for-server`. Return the exit code."""
+    """Wait for the schema, or make it. Return the exit code."""
     chosen = sys.argv[1:] if arguments is None else arguments
-    if chosen not in (["wait"], ["wait-for-server"]):
-        print("Usage: python -m skyrail.operations.schema wait|wait-for-server", file=sys.stderr)
+    if chosen not in (["wait"], ["migrate"]):
+        print("Usage: python -m skyrail.operations.schema wait|migrate", file=sys.stderr)
         return 2
     try:
-        wait(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], server_only=chosen == ["wait-for-server"])
+        wait(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], server_only=chosen == ["migrate"])
     except SkyrailError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+    if chosen == ["migrate"]:
+        os.execvp("airflow", ["airflow", "db", "migrate"])  # noqa: S606 (ours, as the image's PATH has it)
     return 0
 
 

@@ -1,5 +1,7 @@
 """Fill the keys that Secrets of this namespace lack: `python -m skyrail.operations.secrets NAME/KEY …`.
 
+`NAME/certificate:HOST,HOST…` stands for the three keys of a certificate for these hosts.
+
 The chart renders Secrets without data, and this runs as a job whose service account may read and patch exactly those.
 A key that is there is never changed: what is encrypted with it would be lost.
 """
@@ -14,9 +16,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from skyrail.errors import SkyrailError
+from skyrail.operations.certificates import KEYS, certificate
 from skyrail.operations.cluster import Cluster, ClusterError
 
 TRIES = 5
+
+CERTIFICATE = "certificate:"
+"""Before the hosts, in an argument."""
 
 
 def password() -> str:
@@ -52,10 +58,11 @@ def wanted(arguments: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for argument in arguments:
         name, _, key = argument.partition("/")
-        if not name or key not in MAKERS:
+        hosts = key.removeprefix(CERTIFICATE).split(",") if key.startswith(CERTIFICATE) else []
+        if not name or (key not in MAKERS and not all(hosts or [""])):
             raise SkyrailError(
                 f"{argument!r} names no key of a Secret.",
-                fix=f"Write NAME/KEY, with a key of {', '.join(MAKERS)}.",
+                fix=f"Write NAME/KEY, with a key of {', '.join(MAKERS)}, or {CERTIFICATE}HOST.",
             )
         found.setdefault(name, []).append(key)
     return found
@@ -64,7 +71,15 @@ def wanted(arguments: Iterable[str]) -> dict[str, list[str]]:
 def missing(secret: Mapping[str, Any], keys: Iterable[str]) -> dict[str, str]:
     """Return the data that a Secret lacks, as the API wants it: a new value for each key without one."""
     data = secret.get("data") or {}
-    return {key: base64.b64encode(MAKERS[key]().encode()).decode() for key in keys if not data.get(key)}
+    made: dict[str, str] = {}
+    for key in keys:
+        if key.startswith(CERTIFICATE):
+            # The three fit together, or are of no use.
+            if not all(data.get(part) for part in KEYS):
+                made |= certificate(key.removeprefix(CERTIFICATE).split(","))
+        elif not data.get(key):
+            made[key] = MAKERS[key]()
+    return {key: base64.b64encode(value.encode()).decode() for key, value in made.items()}
 
 
 def fill(cluster: Cluster, name: str, keys: Iterable[str]) -> list[str]:

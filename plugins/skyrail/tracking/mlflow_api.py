@@ -6,6 +6,8 @@ Not MLflow's own client: importing it in the api-server costs 100 MB and two sec
 from __future__ import annotations
 
 import functools
+import os
+import ssl
 from typing import Any
 
 import httpx
@@ -26,7 +28,10 @@ class MlflowApi:
     def _client(self) -> httpx.AsyncClient:
         # Made on first use and kept: a new client costs more than a request, because it loads certificates.
         timeout = httpx.Timeout(self._seconds, connect=min(2.0, self._seconds))
-        return httpx.AsyncClient(base_url=f"{self.server}/api/2.0/mlflow/", timeout=timeout)
+        # By the variable that MLflow's own client has for it.
+        authority = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
+        verify = ssl.create_default_context(cafile=authority) if authority else True
+        return httpx.AsyncClient(base_url=f"{self.server}/api/2.0/mlflow/", timeout=timeout, verify=verify)
 
     async def close(self) -> None:
         """Close the connections."""

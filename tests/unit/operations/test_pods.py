@@ -41,3 +41,15 @@ def test_they_are_deleted(monkeypatch):
         assert pods.main(["--selector", "a=b", "--hours", "1"]) == 0
         # Long ago by today's clock: all failed ones.
         assert sorted(api.objects) == ["pods/running"]
+
+
+def test_a_namespace_that_is_gone_does_not_keep_the_others_full(monkeypatch, capsys):
+    """Each is tried, and the job fails so that somebody looks."""
+    with fake_api() as (api, cluster):
+        api.objects = {f"pods/{one['metadata']['name']}": one for one in PODS}
+        monkeypatch.setattr(Cluster, "here", lambda: cluster)
+        assert pods.main(["--selector", "a=b", "--hours", "1", "--namespace", "gone"]) == 1
+        assert sorted(api.objects) == ["pods/running"]
+        asked = [path for method, path in api.calls if method == "GET"]
+    assert asked == ["pods", "/api/v1/namespaces/gone/pods"]
+    assert "not found" in capsys.readouterr().err

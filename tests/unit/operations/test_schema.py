@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Collection
 
 import pytest
 
 from skyrail.operations import schema
-from skyrail.operations.schema import Schema
+from skyrail.operations.schema import Found, Schema
 
 
 def test_the_head_is_the_one_that_airflow_says():
@@ -22,32 +23,39 @@ def test_the_head_is_the_one_that_airflow_says():
     assert known == {one.revision for one in script.walk_revisions()}
 
 
+def _found(*revisions: str, tables: Collection[str] = ("dag", "dag_version")) -> Found:
+    return Found(frozenset(revisions), frozenset(tables))
+
+
 @pytest.mark.parametrize(
     ("found", "state"),
     [
-        pytest.param(None, Schema.EMPTY, id="00 no table"),
-        pytest.param(set(), Schema.EMPTY, id="10 a table without a row"),
-        pytest.param({"c"}, Schema.RIGHT, id="20 the newest"),
-        pytest.param({"a"}, Schema.OLDER, id="30 an older one"),
-        pytest.param({"z"}, Schema.UNKNOWN, id="40 of a newer release"),
+        pytest.param(Found(), Schema.EMPTY, id="00 no table"),
+        pytest.param(_found(), Schema.EMPTY, id="10 a table without a row"),
+        pytest.param(_found("c"), Schema.RIGHT, id="20 the newest"),
+        pytest.param(_found("a"), Schema.OLDER, id="30 an older one"),
+        pytest.param(_found("z"), Schema.NEWER, id="40 of a newer release"),
+        pytest.param(_found("a", tables={"dag"}), Schema.AIRFLOW_2, id="50 of Airflow 2, which Airflow would migrate"),
+        pytest.param(_found("z", tables={"dag"}), Schema.AIRFLOW_2, id="51 of one before Airflow 2.6"),
+        pytest.param(_found("z", tables=set()), Schema.FOREIGN, id="60 of MLflow, say"),
     ],
 )
-def test_a_database_is_compared(found: set[str] | None, state: Schema):
+def test_a_database_is_compared(found: Found, state: Schema):
     assert schema.compare(found, {"a", "b", "c"}, {"c"}) is state
 
 
 def test_a_newer_database_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """It would never become right, so that waiting would hide why."""
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql+psycopg2://a@b/c")
-    monkeypatch.setattr(schema, "look", lambda _: {"zzz"})
+    monkeypatch.setattr(schema, "look", lambda _: _found("zzz"))
     assert schema.main(["wait"]) == 1
-    assert "of another release than this image" in capsys.readouterr().err
+    assert "of a newer release than this image" in capsys.readouterr().err
 
 
 def test_it_waits_until_the_migration_is_done(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """And says what for, once."""
     _, heads = schema.installed()
-    answers = [None, None, heads]
+    answers = [Found(), Found(), _found(*heads)]
     monkeypatch.setattr(schema, "look", lambda _: answers.pop(0))
     monkeypatch.setattr(schema, "PAUSE", 0.0)
     schema.wait("postgresql://a@b/c")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import configparser
+import json
 import logging
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from skyrail.embedded.configuration import config_folder
 from skyrail.steps import preload
 
 
@@ -45,3 +51,18 @@ def test_who_loads_ahead(monkeypatch: pytest.MonkeyPatch, command: list[str], ex
 def test_what_every_task_needs_exists():
     """The list names modules of this very Airflow."""
     assert preload.preload(preload.ALWAYS) == []
+
+
+def test_a_celery_worker_loads_them_too(tmp_path: Path):
+    """Before it forks: Celery imports what its option `imports` names, in the first process of a worker."""
+    pytest.importorskip("celery")
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(config_folder() / "airflow.cfg")
+    [module] = json.loads(config["celery"]["extra_celery_config"])["imports"]
+    code = (
+        f"from celery import Celery; app = Celery(); app.conf.imports = [{module!r}]; app.loader.init_worker();"
+        "import sys; print([name in sys.modules for name in ('pandas', 'airflow.sdk.execution_time.task_runner')])"
+    )
+    variables = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__SKYRAIL_EXECUTION__PRELOAD": "pandas"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=variables)
+    assert done.stdout.splitlines()[-1] == "[True, True]"

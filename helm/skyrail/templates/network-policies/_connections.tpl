@@ -47,7 +47,8 @@ connections:
   api-server: { {{ include "skyrail.flow" (list $pooled $mlflow $bucket $cluster) }} }
   scheduler: { {{ include "skyrail.flow" (list $pooled $broker $cluster) }} }
   dag-processor: { {{ include "skyrail.flow" (list $pooled $git) }} }
-  triggerer: { {{ include "skyrail.flow" (list $pooled) }} }
+  # With teams it keeps the logs of what waits in the bucket.
+  triggerer: { {{ include "skyrail.flow" (list $pooled (ternary $bucket "" (gt (len .Values.teams) 0))) }} }
   migrations: { {{ $database }} }
   secrets: {kubernetes: 443}
   pod-cleanup: {kubernetes: 443}
@@ -58,6 +59,14 @@ connections:
 {{- end -}}
 
 {{- define "skyrail.flow" -}}{{ without . "" | join ", " }}{{- end -}}
+
+{{/* Names of the cluster, from its DNS or the copy on each node. */}}
+{{- define "skyrail.dns" -}}
+- to:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
+    - ipBlock: {cidr: 169.254.20.10/32}
+  ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{- end -}}
 
 {{/* The port of an address. */}}
 {{- define "skyrail.port" -}}
