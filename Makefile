@@ -24,9 +24,9 @@ lint: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# All tests, in two processes: most of them wait for processes of their own.
+# All tests, in three processes: most of them wait for processes of their own.
 test: .venv/.installed
-	$(BIN)/pytest --numprocesses 2 $(ARGS)
+	$(BIN)/pytest --numprocesses 3 $(ARGS)
 
 # One install of the chart on the cluster of KUBECONFIG, which has the images: minutes. It needs kubectl and helm.
 e2e: .venv/.installed

@@ -23,8 +23,16 @@ sys.dont_write_bytecode = False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what needs the running platform last: it replays a year of flights on the cores that all tests share."""
-    items.sort(key=lambda item: "platform" in getattr(item, "fixturenames", ()))
+    """Run what needs the running platform last: it replays a year of flights on the cores that all tests share.
+
+    Where several processes share the tests it comes first: it takes longest, and the others run beside it.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from tests.sharing import place
+
+        items.sort(key=lambda item: place(item.nodeid))
+    else:
+        items.sort(key=lambda item: "platform" in getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(optionalhook=True)

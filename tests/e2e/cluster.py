@@ -53,7 +53,8 @@ class Namespace:
         self.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
     def create(self, labels: dict[str, str]) -> None:
-        """Create it, with labels."""
+        """Create it, with labels; one that is still being removed first has to go."""
+        run("kubectl", "wait", f"namespace/{self.name}", "--for=delete", "--timeout=10s", check=False)
         metadata = {"name": self.name, "labels": labels}
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
