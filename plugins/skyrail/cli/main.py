@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from skyrail.cli import down, env, explain, install, lock, login, pod_templates, status, up
+from skyrail.cli import down, env, explain, install, lock, login, pod_templates, status, uninstall, up
 from skyrail.cli.console import show_error
 from skyrail.errors import SkyrailError
 
@@ -24,6 +24,7 @@ for command in (
     status.status,
     login.login,
     install.install,
+    uninstall.uninstall,
     explain.explain,
     lock.lock,
     pod_templates.pod_templates,
