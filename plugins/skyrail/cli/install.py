@@ -13,6 +13,7 @@ from skyrail.cli.console import out, say
 from skyrail.errors import SkyrailError
 from skyrail.install import chart as charts
 from skyrail.install import preflight, progress, release
+from skyrail.install.adoption.sources import Sources
 from skyrail.install.checks import State
 from skyrail.install.programs import Programs
 from skyrail.install.values import Answers
@@ -48,7 +49,10 @@ def install(
         str | None, typer.Option(help="CeleryExecutor, KubernetesExecutor, or both with a comma.")
     ] = None,
     gpu: Annotated[bool | None, typer.Option("--gpu/--no-gpu", help="Whether steps may ask for GPUs.")] = None,
-    database: Annotated[str | None, typer.Option(help="PostgreSQL of yours, as HOST or HOST:PORT.")] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(help="PostgreSQL of yours: HOST, HOST:PORT, or postgresql://USER@HOST/NAME, which is read, too."),
+    ] = None,
     database_secret: Annotated[
         str | None, typer.Option(help="Secret with the password of its user `airflow` under `password`.")
     ] = None,
@@ -73,6 +77,13 @@ def install(
         bool | None, typer.Option("--keep-data/--no-keep-data", help="Whether uninstalling leaves volumes and secrets.")
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Check, and say what would change; change nothing.")] = False,
+    dags: Annotated[
+        str | None,
+        typer.Option(help="With --check: DAGs that you have, a folder or git address; says what the image lacks."),
+    ] = None,
+    airflow_config: Annotated[
+        Path | None, typer.Option(help="With --check: airflow.cfg of the installation that you have.", metavar="FILE")
+    ] = None,
     yes: YesOption = False,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait until all is ready.")] = 900,
     chart: Annotated[
@@ -95,7 +106,11 @@ def install(
     asking = not yes and sys.stdin.isatty() and out.is_terminal
     if asking and not check and not values and answers == Answers():
         answers = display.questions()
-    request = preflight.Request(name, charts.find([chart] if chart else None), tuple(values or ()), answers, write)
+    read_database = database if database and "://" in database else ""
+    sources = Sources(read_database, dags or git or "", airflow_config, whole=check)
+    request = preflight.Request(
+        name, charts.find([chart] if chart else None), tuple(values or ()), answers, sources, write
+    )
     with display.working("Checking"):
         plan = preflight.check(tools, request)
     display.checks(plan.checks)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from skyrail.install import release as releases
+from skyrail.install.adoption.sources import Sources, adoption
 from skyrail.install.chart import Chart
 from skyrail.install.checks import Check, passed, refused, unknown
 from skyrail.install.checks.access import ingress, kinds
@@ -34,6 +35,8 @@ class Request:
     chart: Chart
     files: tuple[Path, ...] = ()
     answers: Answers = field(default_factory=Answers)
+    sources: Sources = field(default_factory=Sources)
+    """What there is already, to be looked at."""
     write: Path | None = None
     """Where the values go that were not in a file; `<release>-values.yaml` if not said."""
 
@@ -162,6 +165,7 @@ def _cluster(tools: Programs, plan: Plan, text: str, *, new: bool) -> Iterator[C
     wanted_secrets = named(values)
     yield from secrets(wanted_secrets, _keys(tools, list(wanted_secrets)), tools.namespace)
     yield repository(at(values, "dags.git.repository"), at(values, "dags.git.ref"))
+    yield from adoption(tools, name, values, plan.request.chart, objects, plan.request.sources)
     live = tools.get("--filename", "-", "--ignore-not-found", text=text) if passed(there) else None
     plan.live = live or []
     mine = list(owners(objects, live, name, tools.namespace))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -14,6 +15,7 @@ from skyrail.errors import SkyrailError
 from skyrail.install.chart import Chart
 
 Values = dict[str, Any]
+LOCAL = ("localhost", "127.0.0.1", "::1")
 
 HEAD = """\
 # Written by `skyrail install`: what differs from the chart's defaults. It is yours: change it, keep it in git, and name
@@ -49,7 +51,6 @@ PATHS = {
     "git": "dags.git.repository",
     "git_ref": "dags.git.ref",
     "git_folder": "dags.git.folder",
-    "database": "database.host",
     "database_secret": "database.passwordSecret",
     "mlflow_secret": "mlflow.passwordSecret",
     "mlflow_url": "mlflow.url",
@@ -74,15 +75,8 @@ def from_answers(answers: Answers, chart: Chart) -> Values:
     for name, path in PATHS.items():
         if (value := getattr(answers, name)) is not None:
             put(values, path, value)
-    if answers.database and ":" in answers.database:
-        host, _, port = answers.database.partition(":")
-        if not port.isdigit():
-            raise SkyrailError(
-                f"--database {answers.database} is no HOST or HOST:PORT.",
-                fix="Write --database postgresql.example.com; user and name are values of the chart.",
-            )
-        put(values, "database.host", host)
-        put(values, "database.port", int(port))
+    if answers.database:
+        _put_database(values, answers.database)
     if answers.registry:
         registry = answers.registry.rstrip("/")
         for key, image in (("image", "skyrail"), ("mlflow.image", "mlflow"), ("store.image", "store")):
@@ -99,6 +93,24 @@ def from_answers(answers: Answers, chart: Chart) -> Values:
         # A step that asks for a GPU is then refused when its DAG is read, and does not wait for one for ever.
         put(values, "resourceClasses", [each for each in chart.classes() if not each.get("gpu")])
     return values
+
+
+def _put_database(values: Values, said: str) -> None:
+    try:
+        address = urlsplit(said if "://" in said else f"//{said}")
+        found = {"port": address.port, "user": address.username, "name": address.path.strip("/")}
+    except ValueError:
+        raise SkyrailError(
+            f"--database {said} is no HOST, HOST:PORT or postgresql:// address.",
+            fix="Write --database postgresql.example.com, or postgresql://USER@HOST/NAME.",
+        ) from None
+    # By localhost, this machine reads the database through a tunnel; the cluster has another address for it.
+    if address.hostname in LOCAL:
+        return
+    put(values, "database.host", address.hostname)
+    for name, value in found.items():
+        if value:
+            put(values, f"database.{name}", value)
 
 
 def put(values: Values, path: str, value: Any) -> None:

@@ -1,0 +1,124 @@
+"""Where to look for what there is already, and all that is found there, as rows of the checks."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from skyrail.install.adoption import database, versions
+from skyrail.install.adoption.imports import imports
+from skyrail.install.adoption.mlflow_server import mlflow
+from skyrail.install.adoption.settings import settings
+from skyrail.install.chart import Chart
+from skyrail.install.checks import Check, unknown, warn
+from skyrail.install.manifests import Object
+from skyrail.install.programs import Programs
+from skyrail.install.values import at
+
+KEY = "AIRFLOW__CORE__FERNET_KEY"
+POOL = "skyrail"
+"""Pool of the steps that are no pods; the scheduler makes it, and sets its slots."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What somebody has."""
+
+    database: str = ""
+    """Address by which this machine reads the database; else it is made from the values."""
+    dags: str = ""
+    """Folder or git address."""
+    airflow_config: Path | None = None
+    whole: bool = False
+    """Whether to look at all of it. An install looks at the database alone, which it would change."""
+
+
+def adoption(
+    tools: Programs, release: str, values: Mapping[str, Any], chart: Chart, objects: list[Object], sources: Sources
+) -> Iterator[Check]:
+    """Look at what there is, and say what an install would do with it.
+
+    Raises:
+        SkyrailError: a file or folder that was named cannot be read.
+    """
+    if sources.database or at(values, "database.host"):
+        yield from _database(tools, release, values, sources)
+    if not sources.whole:
+        return
+    if address := at(values, "mlflow.url"):
+        yield from mlflow(address)
+    if sources.dags:
+        yield from imports(sources.dags)
+    if sources.airflow_config or sources.database or at(values, "database.host"):
+        yield from settings(chart, objects, sources.airflow_config)
+
+
+def _database(tools: Programs, release: str, values: Mapping[str, Any], sources: Sources) -> Iterator[Check]:
+    import psycopg2
+
+    address = sources.database
+    if not address:
+        password = _of_secret(tools, at(values, "database.passwordSecret"), "password")
+        if not password:
+            yield unknown("Airflow's database", "Its password cannot be read, so nobody looked into it.")
+            return
+        address = address_of(values["database"], password)
+    try:
+        content = database.look(address)
+    except psycopg2.Error as error:
+        reason = str(error).strip().partition("\n")[0]
+        yield unknown(
+            "Airflow's database",
+            f"It cannot be read from here: {reason}",
+            "If the cluster alone reaches it: open a tunnel, and name that by --database postgresql://USER@localhost/NAME;"
+            " the password comes from PGPASSWORD or ~/.pgpass.",
+        )
+        return
+    yield versions.schema(content.revisions, versions.history(), _airflow())
+    yield from database.alive(content, release, install=not sources.whole)
+    yield from database.describe(content)
+    if content.revisions:
+        yield from database.keys(content.encrypted, _keys(tools, release, values))
+        if POOL in content.pools:
+            yield warn(
+                "Its pools", f"The pool {POOL} gets other slots: it is that of steps on workers.", "Rename yours."
+            )
+
+
+def address_of(said: Mapping[str, Any], password: str) -> str:
+    """Return the address of the database that values name."""
+    options = urlencode({"sslmode": said["ssl"]})
+    user = f"{quote(said['user'], safe='')}:{quote(password, safe='')}"
+    return f"postgresql://{user}@{said['host']}:{said['port']}/{quote(said['name'], safe='')}?{options}"
+
+
+def _keys(tools: Programs, release: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the Fernet keys that there are: the one that the installation will have, or that of this shell."""
+    name = at(values, "secrets.airflow") or f"{release}-airflow"
+    found = {}
+    if key := _of_secret(tools, name, "fernet-key"):
+        found[f"the Secret {name}"] = key
+    elif key := os.environ.get(KEY, ""):
+        found[f"{KEY} of this shell"] = key
+    return found
+
+
+def _of_secret(tools: Programs, name: str, key: str) -> str:
+    if not name:
+        return ""
+    found = tools.get("secrets", name, "--ignore-not-found")
+    data = (found[0].get("data") or {}) if found else {}
+    return base64.b64decode(data.get(key, "")).decode()
+
+
+def _airflow() -> str:
+    try:
+        return version("apache-airflow-core")
+    except PackageNotFoundError:
+        return "3.3"
