@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from skyrail.errors import SkyrailError
 from skyrail.install.manifests import Object, key
-from skyrail.install.programs import Programs
+from skyrail.install.programs import ProgramError, Programs
 from skyrail.install.stuck import Stuck, diagnosed, stuck, waiting_for_database
 
 PAUSE = 2.0
@@ -82,7 +82,12 @@ def wait(
     since: dict[tuple[str, str], float] = {}
     while True:
         now = clock() - began
-        progress = look(tools, release, names, now)
+        try:
+            progress = look(tools, release, names, now)
+        except ProgramError as error:
+            # The API may be away for a moment, as when its own node is replaced.
+            waiting = tuple(Part(f"{kind.lower()}/{name}", False, "?") for kind, name in sorted(names))
+            progress = Progress(waiting, (Stuck("cluster", error.message, error.fix),), now)
         since = {each.topic: since.get(each.topic, now) for each in progress.stuck}
         show(progress)
         if progress.done:

@@ -75,7 +75,7 @@ def test_content_says_what_stays_and_what_does_not_go_on():
     content = Content({"r"}, dags=3, runs=9, users=4, active={"dags-folder": 2, "dags": 1})
     rows = {each.name: each for each in database.describe(content)}
     assert rows["Its content"].found.startswith("3 DAGs, 9 runs")
-    assert rows["Its runs"].found.startswith("2 have not ended. They are of 'dags-folder'")
+    assert rows["Its runs"].found.startswith("2 have not ended, of 'dags-folder'")
     assert rows["Its users"].state is State.WARN
 
 

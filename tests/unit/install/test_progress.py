@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.cluster_programs import FakeCluster
 
 from skyrail.install import progress
-from skyrail.install.programs import Programs
+from skyrail.install.programs import Done, Programs
 from skyrail.install.progress import Progress, StuckError, part
 
 Object = dict[str, Any]
@@ -117,3 +117,15 @@ def test_a_step_that_waits_for_a_gpu_does_not_matter():
     cluster.objects += [workload("Deployment", ready=False), pod]
     with pytest.raises(StuckError, match="not ready after 10 s"):
         wait(cluster, cluster.objects[-2:-1], timeout=10)
+
+
+def test_a_cluster_that_is_away_for_a_moment_is_waited_for():
+    cluster = FakeCluster()
+    ready = [workload("Deployment", ready=True)]
+    cluster.objects += ready
+    answers = [Done(1, "", "The connection to the server 10.0.0.1:6443 was refused")]
+    execute = cluster.execute
+    cluster.execute = lambda *call: answers.pop() if answers else execute(*call)  # type: ignore[method-assign]
+    shown, _ = wait(cluster, ready)
+    assert [each.done for each in shown] == [False, True]
+    assert "does not answer" in shown[0].stuck[0].reason

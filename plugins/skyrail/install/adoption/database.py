@@ -130,7 +130,7 @@ def describe(content: Content) -> list[Check]:
         rows.append(
             warn(
                 "Its runs",
-                f"{sum(others.values())} have not ended. They are of {bundles}, and the only bundle here is {BUNDLE!r}.",
+                f"{sum(others.values())} have not ended, of {bundles}; the only bundle here is {BUNDLE!r}.",
                 "Pause all DAGs there, and let runs end before you go on; tasks of those that are left will fail.",
             )
         )

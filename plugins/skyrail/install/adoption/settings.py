@@ -32,8 +32,12 @@ OWN = {
     ("api", "base_url"): "apiServer.url",
 }
 """Options that are keys of the chart, or secrets; none is compared."""
-PATHS = ("logging.base_log_folder", "dag_processor.dag_bundle_storage_path")
-"""Places in containers, which concern nobody."""
+INSIDE = (
+    "core.execution_api_server_url", "core.hostname_callable", "dag_processor.dag_bundle_config_list",
+    "dag_processor.dag_bundle_storage_path", "database.check_migrations", "logging.base_log_folder",
+    "logging.dag_processor_child_process_log_directory", "api.host", "api.port",
+)  # fmt: skip
+"""How the parts of the chart find one another, and places in containers, which concern nobody."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def differences(there: Options, here: Options, normal: Options, why: Mapping[tup
     """Return the settings that change for whoever comes from an installation: `there`, or else Airflow's defaults."""
     found = []
     for key, value in sorted(here.items()):
-        if key[0].startswith("skyrail") or key not in {*normal, *there} or f"{key[0]}.{key[1]}" in PATHS:
+        if key[0].startswith("skyrail") or key not in {*normal, *there} or f"{key[0]}.{key[1]}" in INSIDE:
             continue
         old = there.get(key, normal.get(key, ""))
         if key in OWN and key != ("core", "executor"):
@@ -114,7 +118,7 @@ def lost(there: Options, here: Options, normal: Options) -> dict[str, dict[str, 
     found: dict[str, dict[str, str]] = {}
     for (section, name), value in sorted(there.items()):
         key = (section, name)
-        if key in here or key in OWN or f"{section}.{name}" in PATHS or key not in normal:
+        if key in here or key in OWN or f"{section}.{name}" in INSIDE or key not in normal:
             continue
         if _plain(value) != _plain(normal[key]) and "{AIRFLOW_HOME}" not in normal[key]:
             found.setdefault(section, {})[name] = value

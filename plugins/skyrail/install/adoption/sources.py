@@ -80,6 +80,12 @@ def _database(tools: Programs, release: str, values: Mapping[str, Any], sources:
             " the password comes from PGPASSWORD or ~/.pgpass.",
         )
         return
+    if not at(values, "database.host"):
+        yield warn(
+            "Airflow's database",
+            "It was read, and would not be used: no value says where the cluster finds it.",
+            "Name its address there: database.host, with database.passwordSecret.",
+        )
     yield versions.schema(content.revisions, versions.history(), _airflow())
     yield from database.alive(content, release, install=not sources.whole)
     yield from database.describe(content)

@@ -30,7 +30,10 @@ class Right:
 
 OURS = [
     *(Right(verb, "secrets") for verb in ("list", "update")),  # Helm's record of a release
+    # To follow how it starts.
     *(Right("list", each) for each in ("pods", "persistentvolumeclaims", "events")),
+    *(Right("list", each, "apps") for each in ("deployments", "statefulsets")),
+    Right("list", "jobs", "batch"),
     Right("get", "pods", subresource="log"),
 ]
 
