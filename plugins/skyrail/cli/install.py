@@ -15,6 +15,7 @@ from skyrail.install import chart as charts
 from skyrail.install import preflight, progress, release
 from skyrail.install.adoption.sources import Sources
 from skyrail.install.checks import State
+from skyrail.install.plan import Request
 from skyrail.install.programs import Programs
 from skyrail.install.values import Answers
 
@@ -108,9 +109,7 @@ def install(
         answers = display.questions()
     read_database = database if database and "://" in database else ""
     sources = Sources(read_database, dags or git or "", airflow_config, whole=check)
-    request = preflight.Request(
-        name, charts.find([chart] if chart else None), tuple(values or ()), answers, sources, write
-    )
+    request = Request(name, charts.find([chart] if chart else None), tuple(values or ()), answers, sources, write)
     with display.working("Checking"):
         plan = preflight.check(tools, request)
     display.checks(plan.checks)

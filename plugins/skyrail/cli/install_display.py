@@ -15,7 +15,7 @@ from skyrail.cli.console import out, say
 from skyrail.cli.remote_login import remote_login
 from skyrail.install.changes import changes as differences
 from skyrail.install.checks import Check, State
-from skyrail.install.preflight import Plan
+from skyrail.install.plan import Plan
 from skyrail.install.programs import Programs
 from skyrail.install.progress import Progress
 from skyrail.install.release import notes, unsafe

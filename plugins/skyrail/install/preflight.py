@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from skyrail.install import release as releases
-from skyrail.install.adoption.sources import Sources, adoption
-from skyrail.install.chart import Chart
+from skyrail.install.adoption.sources import adoption
 from skyrail.install.checks import Check, passed, refused, unknown
 from skyrail.install.checks.access import ingress, kinds
 from skyrail.install.checks.admission import admission
@@ -22,47 +19,10 @@ from skyrail.install.checks.rights import Right, answer, review, rights, wanted
 from skyrail.install.checks.secrets import named, secrets
 from skyrail.install.checks.storage import storage
 from skyrail.install.checks.versions import helm, kubernetes, programs
-from skyrail.install.manifests import Object, load
+from skyrail.install.manifests import load
+from skyrail.install.plan import Plan, Request, choose, short
 from skyrail.install.programs import Programs
-from skyrail.install.values import Answers, Values, at, differing, from_answers, is_ours, merged, read, text_of
-
-
-@dataclass(frozen=True)
-class Request:
-    """What somebody wants to install."""
-
-    release: str
-    chart: Chart
-    files: tuple[Path, ...] = ()
-    answers: Answers = field(default_factory=Answers)
-    sources: Sources = field(default_factory=Sources)
-    """What there is already, to be looked at."""
-    write: Path | None = None
-    """Where the values go that were not in a file; `<release>-values.yaml` if not said."""
-
-
-@dataclass
-class Plan:
-    """What was found, and what would be installed."""
-
-    request: Request
-    checks: list[Check] = field(default_factory=list)
-    values: Values = field(default_factory=dict)
-    """All of them, the chart's defaults too."""
-    files: list[Path] = field(default_factory=list)
-    """Values files for Helm, in their order."""
-    to_write: tuple[Path, str] | None = None
-    objects: list[Object] = field(default_factory=list)
-    before: list[Object] = field(default_factory=list)
-    """What the release has now."""
-    live: list[Object] = field(default_factory=list)
-    exists: bool = False
-    """Whether there is such a release."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether it may be installed."""
-        return passed(self.checks)
+from skyrail.install.values import Values, at
 
 
 def check(tools: Programs, request: Request) -> Plan:
@@ -74,7 +34,7 @@ def check(tools: Programs, request: Request) -> Plan:
     plan = Plan(request)
     if missing := tools.missing():
         plan.checks += programs(missing)
-        _choose(plan, {})
+        choose(plan, {})
         return plan
     plan.checks.append(helm(tools.helm("version", "--template", "{{.Version}}").out))
     said = tools.kubectl("version", "-o", "json", seconds=20)
@@ -83,17 +43,17 @@ def check(tools: Programs, request: Request) -> Plan:
     if not server:
         fix = "`kubectl cluster-info` asks the same cluster. Choose another one with --context."
         plan.checks.append(refused("Cluster", f"It does not answer: {said.reason}", fix))
-        _choose(plan, {})
+        choose(plan, {})
         return plan
     plan.checks += kubernetes(versions["clientVersion"]["gitVersion"], server, request.chart.minimum)
     listed = releases.listed(tools)
     plan.exists = any(each["name"] == request.release for each in listed or ())
-    _choose(plan, releases.own_values(tools, request.release) if plan.exists else {})
+    choose(plan, releases.own_values(tools, request.release) if plan.exists else {})
     space = tools.get("namespace", tools.namespace, "--ignore-not-found")
     plan.checks += namespace(tools.namespace, space, plan.values.get("userId"))
     plan.checks += release(request.release, listed, request.chart.label)
     try:
-        text = releases.render(tools, request.release, request.chart, _short(plan), server)
+        text = releases.render(tools, request.release, request.chart, short(plan), server)
     except releases.ValuesError as error:
         plan.checks.append(refused("Values", *_sentence(error.message)))
         plan.checks.append(unknown("The rest", "Only what is rendered can be compared with the cluster."))
@@ -104,43 +64,10 @@ def check(tools: Programs, request: Request) -> Plan:
     return plan
 
 
-def _short(plan: Plan) -> Values:
-    return differing(plan.values, plan.request.chart.defaults)
-
-
 def _sentence(message: str) -> tuple[str, str]:
     """Split what the chart says into what is wrong and what to write."""
     first, _, rest = message.partition("\n")
     return first, rest
-
-
-def _choose(plan: Plan, own: Values) -> None:
-    """Put the values together: those of files, else the release's own, and over them what was chosen."""
-    request, defaults = plan.request, plan.request.chart.defaults
-    chosen = from_answers(request.answers, request.chart)
-    given = read(request.files) if request.files else own
-    plan.values = merged(defaults, given, chosen)
-    plan.files = list(request.files)
-    target = request.write or Path(f"{request.release}-values.yaml")
-    if request.files and not chosen:
-        return
-    # Files of people are never written; what was chosen beside them wins over them, from a file of its own.
-    content = differing(merged(given, chosen), defaults) if not request.files or target in request.files else chosen
-    if not content:
-        return
-    text = text_of(content)
-    if target.exists() and target.read_text() != text and not (target in request.files and is_ours(target)):
-        plan.checks.append(
-            refused(
-                "Values file",
-                f"{target} is there, and says something else.",
-                f"To start from it: --values {target}. To leave it: --write ANOTHER.yaml",
-            )
-        )
-        return
-    plan.to_write = target, text
-    if target not in plan.files:
-        plan.files.append(target)
 
 
 def _cluster(tools: Programs, plan: Plan, text: str, *, new: bool) -> Iterator[Check]:

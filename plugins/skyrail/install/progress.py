@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from skyrail.errors import SkyrailError
+from skyrail.install.logs import diagnosed, waiting_for_database
 from skyrail.install.manifests import Object, key
 from skyrail.install.programs import ProgramError, Programs
-from skyrail.install.stuck import Stuck, diagnosed, stuck, waiting_for_database
+from skyrail.install.stuck import Stuck, stuck
 
 PAUSE = 2.0
 LOG_AFTER = 15.0

@@ -12,7 +12,7 @@ from tests.fakes.cluster_programs import FakeCluster, namespace, node, secret, s
 
 from skyrail.install import chart, preflight
 from skyrail.install.checks import Check, State
-from skyrail.install.preflight import Plan, Request
+from skyrail.install.plan import Plan, Request
 from skyrail.install.programs import Done, Programs
 from skyrail.install.values import Answers
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from skyrail.install.stuck import NEVER, SOON, UNTIL_DEADLINE, Stuck, diagnosed, stuck, waiting_for_database
+from skyrail.install.logs import diagnosed, waiting_for_database
+from skyrail.install.stuck import NEVER, SOON, UNTIL_DEADLINE, Stuck, stuck
 
 IMAGE = "reg.example.com/sky/skyrail:0.1.0"
 Object = dict[str, Any]
