@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from skyrail.cli import install_display as display
-from skyrail.cli.console import out, say
-from skyrail.errors import SkyrailError
-from skyrail.install import chart as charts
-from skyrail.install import preflight, progress, release
-from skyrail.install.adoption.sources import Sources
-from skyrail.install.checks import State
-from skyrail.install.plan import Request
-from skyrail.install.programs import Programs
-from skyrail.install.values import Answers
 
 NamespaceOption = Annotated[
     str, typer.Option("--namespace", "-n", help="Namespace; made if it is not there.", metavar="NAMESPACE")
@@ -97,39 +85,15 @@ def install(
     chosen by options or questions is written to a short values file. It then waits until all is ready, and says
     meanwhile what is stuck and why; a second run of the same command goes on where the first ended.
     """
+    # Here, so that other commands start without them.
+    from skyrail.cli.installing import Options, run
+    from skyrail.install.values import Answers
+
     answers = Answers(
         git=git, git_ref=git_ref, git_folder=git_folder, registry=registry, database=database,
         database_secret=database_secret, mlflow_secret=mlflow_secret, mlflow_url=mlflow, airflow_secret=airflow_secret,
         broker_secret=broker_secret, bucket=bucket, bucket_secret=bucket_secret, address=address, ingress=ingress,
         tls_secret=tls_secret, gpu=gpu, executor=executor, keep_data=keep_data,
     )  # fmt: skip
-    tools = Programs(namespace, context)
-    asking = not yes and sys.stdin.isatty() and out.is_terminal
-    if asking and not check and not values and answers == Answers():
-        answers = display.questions()
-    read_database = database if database and "://" in database else ""
-    sources = Sources(read_database, dags or git or "", airflow_config, whole=check)
-    request = Request(name, charts.find([chart] if chart else None), tuple(values or ()), answers, sources, write)
-    with display.working("Checking"):
-        plan = preflight.check(tools, request)
-    display.checks(plan.checks)
-    if check:
-        display.changes(plan)
-    if not plan.passed:
-        many = sum(each.state is State.REFUSED for each in plan.checks)
-        raise SkyrailError(
-            f"Nothing was changed. Checks that were refused: {many}.", fix="What to do about each is said above."
-        )
-    if check:
-        return
-    if asking and not typer.confirm(f"Install {name} in the namespace {namespace}?", default=True):
-        raise SkyrailError("Nothing was changed.")
-    if plan.to_write:
-        file, text = plan.to_write
-        file.write_text(text)
-        say(f"Values are in {file}")
-    with display.working(f"helm upgrade --install {name}"):
-        release.upgrade(tools, name, request.chart, plan.files)
-    with display.waiting() as show:
-        progress.wait(tools, name, plan.objects, show, timeout=timeout)
-    display.welcome(tools, name, plan)
+    options = Options(tuple(values or ()), write, dags or git, airflow_config, check, yes, timeout, chart)
+    run(namespace, name, context, answers, options)

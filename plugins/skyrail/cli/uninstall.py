@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skyrail.cli.console import out, say
 from skyrail.cli.install import ContextOption, ReleaseOption
 from skyrail.errors import SkyrailError
-from skyrail.install import chart as charts
-from skyrail.install import release as releases
-from skyrail.install import removal
-from skyrail.install.programs import WHERE, ProgramError, Programs
+
+if TYPE_CHECKING:
+    from skyrail.install.removal import Removal
 
 
 def uninstall(
@@ -37,6 +36,11 @@ def uninstall(
     Its volumes and secrets go, too, unless --keep-data is given: without the secrets, what is encrypted in the database
     is lost. Nothing else in the namespace is touched. At the end it says what is left, and how to remove that.
     """
+    # Here, so that other commands start without them.
+    from skyrail.install import chart, removal
+    from skyrail.install import release as releases
+    from skyrail.install.programs import WHERE, ProgramError, Programs
+
     tools = Programs(namespace, context)
     for program in tools.missing():
         raise ProgramError(f"{program} is not on the PATH.", fix=f"Install it: {WHERE[program]}")
@@ -48,14 +52,14 @@ def uninstall(
             raise SkyrailError("Nothing was removed: there is no terminal to ask on.", fix="Add --yes to go on.")
         if typer.prompt(f"To remove it, write the release's name, {name}", default="", show_default=False) != name:
             raise SkyrailError("Nothing was removed.")
-    removal.remove(tools, plan, charts.find(), say, timeout=timeout)
+    removal.remove(tools, plan, chart.find(), say, timeout=timeout)
     out.print(f"{name} is removed from the namespace {namespace}.", style="bold green")
     say("What is left:")
     for line in removal.remaining(tools, plan, values):
         say(f"  {line}")
 
 
-def _tell(plan: removal.Removal, namespace: str) -> None:
+def _tell(plan: Removal, namespace: str) -> None:
     say(f"{plan.release} ({plan.chart}) in the namespace {namespace}:")
     for title, names in (("volumes", plan.claims), ("secrets", plan.secrets)):
         if names:

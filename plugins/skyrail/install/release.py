@@ -32,6 +32,11 @@ def listed(programs: Programs) -> list[dict[str, Any]] | None:
     return None if done.code else list(json.loads(done.out or "[]"))
 
 
+def exists(programs: Programs, release: str) -> bool:
+    """Whether there is a release of that name in the namespace, as far as it may be seen."""
+    return any(each["name"] == release for each in listed(programs) or ())
+
+
 def current(programs: Programs, release: str) -> list[Object]:
     """Return the objects of a release as it was installed last; none if it was not."""
     done = programs.helm("get", "manifest", release)

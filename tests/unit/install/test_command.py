@@ -10,13 +10,14 @@ from tests.fakes.cluster_programs import FakeCluster, node, storage_class
 from tests.unit.install.test_progress import workload
 from typer.testing import CliRunner
 
-from skyrail.cli import install
+from skyrail.cli import install_display, installing
 from skyrail.cli.main import app
 from skyrail.errors import SkyrailError
 from skyrail.install import progress
 from skyrail.install.manifests import load
 from skyrail.install.programs import Programs
 from skyrail.install.release import complaint, unsafe
+from skyrail.install.values import Answers
 
 RELEASE = {"name": "sky", "chart": "skyrail-0.1.0", "status": "deployed", "revision": "1"}
 NOTES = """\
@@ -53,7 +54,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Programs, "missing", lambda _: [])
     monkeypatch.setattr(
-        install, "Programs", lambda namespace, context: Programs(namespace, context, execute=found.execute)
+        installing, "Programs", lambda namespace, context: Programs(namespace, context, execute=found.execute)
     )
     monkeypatch.setattr(progress, "PAUSE", 0.0)
     return found
@@ -150,3 +151,43 @@ def test_the_chart_s_own_sentences_are_passed_on():
 def test_notes_are_read_for_what_is_not_safe():
     assert len(unsafe(NOTES)) == 2
     assert unsafe("Not safe for production yet:\n  * nothing that this chart knows of\n\nNext:") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "answers"),
+    [
+        pytest.param(["", "", "", "", "", "", "", ""], Answers(gpu=False), id="00 Enter and no GPUs"),
+        pytest.param(
+            [
+                "reg/sky",
+                "https://git/dags",
+                "v1",
+                "pg",
+                "",
+                "ml",
+                "KubernetesExecutor",
+                "s3://b",
+                "a.b",
+                "gateway",
+                "y",
+            ],
+            Answers(
+                registry="reg/sky",
+                git="https://git/dags",
+                git_ref="v1",
+                database="pg",
+                database_secret="skyrail-database",
+                mlflow_secret="ml",
+                executor="KubernetesExecutor",
+                bucket="s3://b",
+                address="a.b",
+                ingress="gateway",
+            ),
+            id="10 everything of one's own",
+        ),
+    ],
+)
+def test_a_newcomer_is_asked(typed: list[str], answers: Answers):
+    """Only what follows from what was said before."""
+    with CliRunner().isolation(input="\n".join(typed) + "\n"):
+        assert install_display.questions() == answers

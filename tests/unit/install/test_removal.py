@@ -11,9 +11,8 @@ from tests.chart.render import render
 from tests.fakes.cluster_programs import FakeCluster
 from typer.testing import CliRunner
 
-from skyrail.cli import uninstall
 from skyrail.cli.main import app
-from skyrail.install import chart, removal
+from skyrail.install import chart, programs, removal
 from skyrail.install.programs import Programs
 from skyrail.install.removal import RemovalError, keeps, owned_claims
 
@@ -151,7 +150,7 @@ def test_it_asks_for_the_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Without a terminal it needs --yes."""
     cluster = Installed()
     monkeypatch.setattr(
-        uninstall, "Programs", lambda namespace, context: Programs(namespace, context, execute=cluster.execute)
+        programs, "Programs", lambda namespace, context: Programs(namespace, context, execute=cluster.execute)
     )
     monkeypatch.setattr(Programs, "missing", lambda _: [])
     done = CliRunner().invoke(app, ["uninstall", "-n", "team", "--release", "sky"])
