@@ -14,7 +14,7 @@ from skyrail.errors import SkyrailError
 from skyrail.install import chart
 from skyrail.install.adoption import database, imports, mlflow_server, settings
 from skyrail.install.adoption.database import Content, Secret
-from skyrail.install.adoption.sources import address_of
+from skyrail.install.adoption.sources import address_of, with_password
 from skyrail.install.adoption.versions import history, schema
 from skyrail.install.checks import State
 
@@ -95,6 +95,18 @@ def test_another_installation_at_work_is_found(host: str, install: bool, states:
 def test_a_password_may_have_any_character():
     said = {"host": "pg", "port": 5432, "user": "a", "name": "airflow", "ssl": "verify-full"}
     assert address_of(said, "p@ss/w:d") == "postgresql://a:p%40ss%2Fw%3Ad@pg:5432/airflow?sslmode=verify-full"
+
+
+@pytest.mark.parametrize(
+    ("address", "complete"),
+    [
+        pytest.param("postgresql://a@pg/b?sslmode=require", "postgresql://a:x%40@pg/b?sslmode=require", id="00 none"),
+        pytest.param("postgresql://a:own@pg/b", "postgresql://a:own@pg/b", id="10 its own"),
+        pytest.param("postgresql://pg/b", "postgresql://pg/b", id="20 no user"),
+    ],
+)
+def test_the_secret_s_password_completes_an_address(address: str, complete: str):
+    assert with_password(address, "x@") == complete
 
 
 @pytest.mark.parametrize(

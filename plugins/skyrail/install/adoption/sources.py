@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from skyrail.install.adoption import database, versions
 from skyrail.install.adoption.imports import imports
@@ -62,13 +62,14 @@ def adoption(
 def _database(tools: Programs, release: str, values: Mapping[str, Any], sources: Sources) -> Iterator[Check]:
     import psycopg2
 
-    address = sources.database
-    if not address:
-        password = _of_secret(tools, at(values, "database.passwordSecret"), "password")
-        if not password:
-            yield unknown("Airflow's database", "Its password cannot be read, so nobody looked into it.")
-            return
+    password = _of_secret(tools, at(values, "database.passwordSecret"), "password")
+    if sources.database:
+        address = with_password(sources.database, "" if os.environ.get("PGPASSWORD") else password)
+    elif password:
         address = address_of(values["database"], password)
+    else:
+        yield unknown("Airflow's database", "Its password cannot be read, so nobody looked into it.")
+        return
     try:
         content = database.look(address)
     except psycopg2.Error as error:
@@ -102,6 +103,15 @@ def address_of(said: Mapping[str, Any], password: str) -> str:
     options = urlencode({"sslmode": said["ssl"]})
     user = f"{quote(said['user'], safe='')}:{quote(password, safe='')}"
     return f"postgresql://{user}@{said['host']}:{said['port']}/{quote(said['name'], safe='')}?{options}"
+
+
+def with_password(address: str, password: str) -> str:
+    """Return an address with a password, unless it has one; libpq looks for it elsewhere if there is none at all."""
+    parts = urlsplit(address)
+    if parts.password or not parts.username or not password:
+        return address
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{host}"))
 
 
 def _keys(tools: Programs, release: str, values: Mapping[str, Any]) -> dict[str, str]:
