@@ -70,7 +70,7 @@ def run(namespace: str, name: str, context: str, answers: Answers, options: Opti
         file.write_text(text)
         say(f"Values are in {file}")
     with display.working(f"helm upgrade --install {name}"):
-        release.upgrade(tools, name, request.chart, plan.files)
+        release.upgrade(tools, name, request.chart, plan.files, new_namespace=plan.new_namespace)
     with display.waiting() as show:
         progress.wait(tools, name, plan.objects, show, timeout=options.timeout)
     display.welcome(tools, name, plan)

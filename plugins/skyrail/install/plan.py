@@ -44,6 +44,8 @@ class Plan:
     exists: bool = False
     """Whether there is such a release."""
 
+    new_namespace: bool = False
+
     @property
     def passed(self) -> bool:
         """Whether it may be installed."""

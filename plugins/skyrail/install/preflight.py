@@ -50,6 +50,7 @@ def check(tools: Programs, request: Request) -> Plan:
     plan.exists = any(each["name"] == request.release for each in listed or ())
     choose(plan, releases.own_values(tools, request.release) if plan.exists else {})
     space = tools.get("namespace", tools.namespace, "--ignore-not-found")
+    plan.new_namespace = space == []
     plan.checks += namespace(tools.namespace, space, plan.values.get("userId"))
     plan.checks += release(request.release, listed, request.chart.label)
     try:
@@ -60,7 +61,7 @@ def check(tools: Programs, request: Request) -> Plan:
         return plan
     plan.objects = load(text)
     plan.before = releases.current(tools, request.release) if plan.exists else []
-    plan.checks += _cluster(tools, plan, text, new=space == [])
+    plan.checks += _cluster(tools, plan, text)
     return plan
 
 
@@ -70,11 +71,11 @@ def _sentence(message: str) -> tuple[str, str]:
     return first, rest
 
 
-def _cluster(tools: Programs, plan: Plan, text: str, *, new: bool) -> Iterator[Check]:
+def _cluster(tools: Programs, plan: Plan, text: str) -> Iterator[Check]:
     """Compare what was rendered with the cluster."""
     objects, values, name = plan.objects, plan.values, plan.request.release
-    asked = wanted(objects, new_namespace=new)
-    permitted = rights(asked, _ask(tools, asked), tools.namespace)
+    asked = wanted(objects, new_namespace=plan.new_namespace)
+    permitted = _ask(tools, asked)
     yield permitted
     served = set(tools.kubectl("api-versions").out.split())
     there = list(kinds(objects, served))
@@ -98,7 +99,7 @@ def _cluster(tools: Programs, plan: Plan, text: str, *, new: bool) -> Iterator[C
     mine = list(owners(objects, live, name, tools.namespace))
     yield from mine
     # Namespaces that are not there, foreign objects and a lack of rights would only be said a second time.
-    if not new and passed([permitted, *there, *mine]):
+    if not plan.new_namespace and passed([permitted, *there, *mine]):
         done = tools.kubectl("apply", "--dry-run=server", "--filename", "-", "-o", "name", text=text, seconds=120)
         yield from admission(done.code, done.err)
 
@@ -130,11 +131,14 @@ def _keys(tools: Programs, names: list[str]) -> dict[str, list[str] | None] | No
     return {name: there.get(name) for name in names}
 
 
-def _ask(tools: Programs, asked: list[Right]) -> dict[Right, bool]:
+def _ask(tools: Programs, asked: list[Right]) -> Check:
     """Ask for rights, all in one command. A review is made for its answer alone: nothing of it is kept."""
     reviews = {"apiVersion": "v1", "kind": "List", "items": [review(each, tools.namespace) for each in asked]}
     done = tools.kubectl("create", "--validate=false", "-f", "-", "-o", "json", text=json.dumps(reviews))
-    return answer(_documents(done.out))
+    if done.code:
+        fix = "`kubectl auth whoami` says as whom you come; sign in again, or choose another --context."
+        return refused("Rights", f"The cluster does not say what you may do: {done.reason}", fix)
+    return rights(asked, answer(_documents(done.out)), tools.namespace)
 
 
 def _documents(text: str) -> list[dict[str, Any]]:

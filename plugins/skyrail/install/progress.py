@@ -10,9 +10,11 @@ from skyrail.errors import SkyrailError
 from skyrail.install.logs import diagnosed, waiting_for_database
 from skyrail.install.manifests import Object, key
 from skyrail.install.programs import ProgramError, Programs
-from skyrail.install.stuck import Stuck, stuck
+from skyrail.install.stuck import Stuck, stuck, unready
 
 PAUSE = 2.0
+UNREADY_AFTER = 120.0
+"""Seconds after which it is said that a part runs and does not answer: all parts start within one minute."""
 LOG_AFTER = 15.0
 """Seconds that migrations may wait for the database's server before its answer is looked up."""
 
@@ -116,6 +118,8 @@ def look(tools: Programs, release: str, names: set[tuple[str, str]], seconds: fl
     claims = [one for one in found or () if one["kind"] == "PersistentVolumeClaim"]
     events = tools.get("events") or []
     problems = stuck(pods, workloads, claims, events)
+    if seconds >= UNREADY_AFTER:
+        problems += unready(pods, events)
     if seconds >= LOG_AFTER:
         problems += waiting_for_database(pods)
     said = tuple(diagnosed(each, _log(tools, each)) if each.log else each for each in problems)

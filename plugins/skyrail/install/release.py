@@ -85,7 +85,7 @@ def unsafe(said: str) -> list[str]:
     return [line for line in found if line != "nothing that this chart knows of"]
 
 
-def upgrade(programs: Programs, release: str, chart: Chart, files: Sequence[Path]) -> None:
+def upgrade(programs: Programs, release: str, chart: Chart, files: Sequence[Path], *, new_namespace: bool) -> None:
     """Install or upgrade a release, and return when its objects are made; pods start after that.
 
     Raises:
@@ -93,5 +93,7 @@ def upgrade(programs: Programs, release: str, chart: Chart, files: Sequence[Path
     """
     named = [argument for file in files for argument in ("--values", str(file))]
     # Without --wait: Helm says nothing while it waits, and what is stuck and why is what people need then.
-    arguments = ["upgrade", release, str(chart.folder), "--install", "--create-namespace", *named]
+    # Only where it is not there: who may not make namespaces would be refused for one that is.
+    create = ["--create-namespace"] if new_namespace else []
+    arguments = ["upgrade", release, str(chart.folder), "--install", *create, *named]
     programs.change(programs.helm(*arguments, seconds=300), f"Helm could not install {release}")

@@ -131,6 +131,22 @@ def _pod(pod: Object, events: Sequence[Object]) -> list[Stuck]:
     return []
 
 
+def unready(pods: Iterable[Object], events: Sequence[Object]) -> list[Stuck]:
+    """Return the pods that run and do not answer their probes: normal while they start, and a reason if it lasts."""
+    found = []
+    for pod in pods:
+        name, status = pod["metadata"]["name"], pod.get("status") or {}
+        slow = [
+            each["name"]
+            for each in status.get("containerStatuses") or []
+            if (each.get("state") or {}).get("running") and not each.get("ready")
+        ]
+        if slow and (said := _last(events, "Pod", name, "Unhealthy")):
+            log = (name, "--container", slow[0])
+            found.append(Stuck(f"pod/{name}", f"{slow[0]} runs and is not ready: {_plain(said)}", log=log))
+    return found
+
+
 def _container(pod: str, container: Mapping[str, Any], events: Sequence[Object]) -> Stuck | None:
     name, state = container["name"], container.get("state") or {}
     waiting = state.get("waiting") or {}
@@ -175,7 +191,7 @@ def _pull(pod: str, image: str, message: str, events: Sequence[Object]) -> Stuck
 
 def _crash(pod: str, name: str, ended: Mapping[str, Any], restarts: int, previous: tuple[str, ...]) -> Stuck:
     log = (pod, "--container", name, *previous)
-    if ended.get("reason") == "OOMKilled" or ended["exitCode"] == 137:
+    if ended.get("reason") == "OOMKilled":
         fix = "Give it more: `resources.limits.memory` of that part."
         return Stuck(f"pod/{pod}", f"{name} was ended for its memory.", fix, UNTIL_DEADLINE, log)
     # One crash or two may be a server that was not there yet.

@@ -79,6 +79,15 @@ def test_it_installs_and_says_what_next(cluster: FakeCluster):
     assert Path("sky-values.yaml").read_text().endswith("storage:\n  bucket: s3://b/c\n")
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_namespace_is_made_only_if_it_is_not_there(cluster: FakeCluster, there: bool):
+    """Helm tries to make one that is there, too, and fails without that right."""
+    if not there:
+        cluster.objects = [one for one in cluster.objects if one["kind"] != "Namespace"]
+    assert run("--yes").exit_code == 0
+    assert ("--create-namespace" in cluster.changed()[0]) is not there
+
+
 def test_a_second_run_with_the_same_words_does_the_same(cluster: FakeCluster):
     assert run("--bucket", "s3://b/c", "--yes").exit_code == 0
     assert run("--bucket", "s3://b/c", "--yes").exit_code == 0

@@ -96,6 +96,17 @@ PROBLEMS = [
         "pods: watch",
         id="40 no right that a Role gives away",
     ),
+    pytest.param(
+        lambda cluster: setattr(
+            cluster,
+            "_kubectl_create",
+            lambda *_: Done(1, "", "error: You must be logged in to the server"),
+        ),
+        {},
+        "Rights",
+        "You must be logged in",
+        id="45 nobody is signed in",
+    ),
     pytest.param(lambda _: None, {"scheduler": {"replcas": 2}}, "Values", "no key scheduler.replcas", id="50 values"),
     pytest.param(
         lambda _: None,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from skyrail.install.logs import diagnosed, waiting_for_database
-from skyrail.install.stuck import NEVER, SOON, UNTIL_DEADLINE, Stuck, stuck
+from skyrail.install.stuck import NEVER, SOON, UNTIL_DEADLINE, Stuck, stuck, unready
 
 IMAGE = "reg.example.com/sky/skyrail:0.1.0"
 Object = dict[str, Any]
@@ -205,3 +205,15 @@ def test_migrations_that_wait_are_asked_what_the_database_answers():
 def test_the_topic_stays_while_a_back_off_counts():
     first, second = (Stuck("pod/x", f"a ends with exit code 1, {n} times.") for n in (2, 3))
     assert first.topic == second.topic
+
+
+def test_what_runs_and_does_not_answer_is_named_with_its_probe():
+    one = pod(container({"running": {"startedAt": "2026-01-01T00:00:00Z"}}), phase="Running")
+    probe = event(
+        "Pod", "sky-scheduler-0", "Unhealthy", "Startup probe failed: No SchedulerJob has ever sent a heartbeat."
+    )
+    [found] = unready([one], [probe])
+    assert found.reason == (
+        "scheduler runs and is not ready: Startup probe failed: No SchedulerJob has ever sent a heartbeat."
+    )
+    assert unready([one], []) == []
