@@ -68,7 +68,9 @@ def check(tools: Programs, request: Request) -> Plan:
 def _sentence(message: str) -> tuple[str, str]:
     """Split what the chart says into what is wrong and what to write."""
     first, _, rest = message.partition("\n")
-    return first, rest
+    if first.startswith("values don't meet"):  # the schema's own words: the mistakes are below
+        return " ".join(rest.split("\n")[1:]), "Each key is described in docs/reference/values.md."
+    return first, rest or "Each key is described in docs/reference/values.md."
 
 
 def _cluster(tools: Programs, plan: Plan, text: str) -> Iterator[Check]:

@@ -29,7 +29,8 @@ def listed(programs: Programs) -> list[dict[str, Any]] | None:
     done = programs.helm("list", "--all", "--output", "json")
     if done.code and "unknown flag" in done.err:
         done = programs.helm("list", "--output", "json")
-    return None if done.code else list(json.loads(done.out or "[]"))
+    # One that was uninstalled and whose history was kept is a name like any other.
+    return None if done.code else [each for each in json.loads(done.out or "[]") if each["status"] != "uninstalled"]
 
 
 def exists(programs: Programs, release: str) -> bool:

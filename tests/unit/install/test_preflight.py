@@ -12,6 +12,7 @@ from tests.fakes.cluster_programs import FakeCluster, namespace, node, secret, s
 
 from skyrail.install import chart, preflight
 from skyrail.install.checks import Check, State
+from skyrail.install.checks.admission import admission
 from skyrail.install.plan import Plan, Request
 from skyrail.install.programs import Done, Programs
 from skyrail.install.values import Answers
@@ -108,6 +109,9 @@ PROBLEMS = [
         id="45 nobody is signed in",
     ),
     pytest.param(lambda _: None, {"scheduler": {"replcas": 2}}, "Values", "no key scheduler.replcas", id="50 values"),
+    pytest.param(
+        lambda _: None, {"executor": "Foo"}, "Values", "'/executor': value must be one of", id="55 the schema"
+    ),
     pytest.param(
         lambda _: None,
         {"ingress": {"kind": "gateway", "host": "a.b", "gateway": {"name": "web"}}},
@@ -329,3 +333,29 @@ def test_a_file_that_says_something_else_is_not_overwritten():
 def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     assert [each.name for each in refused(plan_of(FakeCluster()))] == ["kubectl", "helm"]
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        pytest.param(
+            "Warning: resource deployments/a is missing the annotation\nError from server (Forbidden): error when creating "
+            '"STDIN": admission webhook "v.kyverno.svc" denied the request: no team label\n',
+            ['admission webhook "v.kyverno.svc" denied the request: no team label'],
+            id="00 a webhook",
+        ),
+        pytest.param(
+            'Error from server (Invalid): error when applying patch:\n{"a":1}\nto:\nResource: "apps/v1"\nName: "a"\n'
+            'for: "STDIN": error when patching "STDIN": StatefulSet.apps "a" is invalid: spec: Forbidden: no\n',
+            ['StatefulSet.apps "a" is invalid: spec: Forbidden: no'],
+            id="10 a patch",
+        ),
+        pytest.param(
+            'The StatefulSet "a" is invalid: \n* spec.x: no\n* spec.y: no\nThe Service "b" is invalid: spec: no\n',
+            ['The StatefulSet "a" is invalid: * spec.x: no * spec.y: no', 'The Service "b" is invalid: spec: no'],
+            id="20 several mistakes",
+        ),
+    ],
+)
+def test_each_object_that_a_dry_run_refuses_is_one_sentence(said: str, found: list[str]):
+    assert [each.found for each in admission(1, said)] == found

@@ -114,8 +114,12 @@ def test_another_version_cannot_mark_data_to_stay():
     ("releases", "sentence"),
     [
         pytest.param([], "no release sky in the namespace team", id="00 none"),
-        pytest.param([{"name": "b", "chart": "skyrail-0.1.0"}], "There is b: --release b", id="10 another"),
-        pytest.param([{"name": "sky", "chart": "nginx-1.0.0"}], "not of Skyrail", id="20 somebody else's"),
+        pytest.param(
+            [{"name": "b", "chart": "skyrail-0.1.0", "status": "deployed"}], "There is b: --release b", id="10 another"
+        ),
+        pytest.param(
+            [{"name": "sky", "chart": "nginx-1.0.0", "status": "deployed"}], "not of Skyrail", id="20 somebody else's"
+        ),
     ],
 )
 def test_what_cannot_be_removed_is_refused(releases: list[dict[str, str]], sentence: str):
