@@ -20,6 +20,8 @@ def test_what_is_installed_passes_and_would_not_change(release: Release, values:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "refused" not in done.stdout
     assert f"Nothing would change in {release.name}." in done.stdout
+    assert "by hand" not in done.stdout
+    assert "gone" not in done.stdout
 
 
 def test_a_quota_is_refused_before_anything_is_made():

@@ -14,7 +14,9 @@ from rich.text import Text
 from skyrail.cli.console import out, say
 from skyrail.cli.remote_login import remote_login
 from skyrail.install.changes import changes as differences
+from skyrail.install.changes import drift
 from skyrail.install.checks import Check, State
+from skyrail.install.manifests import key
 from skyrail.install.plan import Plan
 from skyrail.install.programs import Programs
 from skyrail.install.progress import Progress
@@ -99,7 +101,10 @@ def changes(plan: Plan) -> None:
     found = differences(plan.before, plan.objects)
     if not found:
         say(f"Nothing would change in {plan.request.release}.")
-    for change in found:
+    # As it was installed, what is gone is made again, and what was changed by hand is changed back.
+    asked = {key(one) for one in plan.objects}  # only these were looked for in the cluster
+    by_hand = drift([one for one in plan.before if key(one) in asked], plan.live) if plan.live else []
+    for change in [*found, *by_hand]:
         restarts = "; its pods are replaced" if change.restarts else ""
         say(f"  {change.what:<8} {change.kind}/{change.name}{restarts}")
         for line in change.details:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from skyrail.install.manifests import Object, key
+from skyrail.install.manifests import Object, amount, key
 
 MOST = 6
 """Changed places that are shown of one object."""
@@ -56,8 +56,47 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, 
         yield path, old, new
 
 
+def drift(installed: Sequence[Object], live: Sequence[Object]) -> list[Change]:
+    """Return what is not as it was installed: what somebody changed by hand, and the next upgrade changes back.
+
+    What the cluster added by itself, such as defaults, does not count.
+    """
+    there = {key(one): one for one in live}
+    found = []
+    for one in sorted(installed, key=key):
+        if key(one) not in there:
+            found.append(Change("gone", *key(one)))
+        elif places := list(_differing(one, there[key(one)])):
+            shown = [f"{path}: {_short(old)} → {_short(new)}" for path, old, new in places[:MOST]]
+            found.append(Change("by hand", *key(one), tuple(shown)))
+    return found
+
+
+def _differing(said: Any, live: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield where something live is another than was said; what was not said may be anything."""
+    if said in (None, {}, [], ""):
+        return
+    if isinstance(said, Mapping) and isinstance(live, Mapping):
+        for name, value in said.items():
+            yield from _differing(value, live.get(name), f"{path}.{name}" if path else str(name))
+    elif isinstance(said, list) and isinstance(live, list) and len(said) == len(live):
+        for at, (one, other) in enumerate(zip(said, live, strict=True)):
+            yield from _differing(one, other, f"{path}[{at}]")
+    elif said != live and not _same_amount(said, live):
+        yield path, said, live
+
+
+def _same_amount(one: Any, other: Any) -> bool:
+    """Whether two quantities are the same, of which clusters write `0.5` as `500m`."""
+    try:
+        return amount(one) == amount(other)
+    except ValueError:
+        return False
+
+
 def _by_name(items: list[Any]) -> bool:
-    return all(isinstance(one, Mapping) and "name" in one for one in items)
+    names = [one.get("name") for one in items if isinstance(one, Mapping)]
+    return len(names) == len(items) and None not in names and len(set(names)) == len(names)
 
 
 def _short(value: Any) -> str:

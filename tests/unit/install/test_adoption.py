@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 import yaml
 from cryptography.fernet import Fernet
 from tests.chart.render import render
+from tests.fakes.cluster_programs import FakeCluster
 
 from skyrail.errors import SkyrailError
 from skyrail.install import chart
 from skyrail.install.adoption import database, imports, mlflow_server, settings
 from skyrail.install.adoption.database import Content, Secret
-from skyrail.install.adoption.sources import address_of, with_password
+from skyrail.install.adoption.sources import Sources, address_of, adoption, with_password
 from skyrail.install.adoption.versions import history, schema
 from skyrail.install.checks import State
+from skyrail.install.programs import Programs
+from skyrail.install.values import merged
 
 HISTORY = history()
 
@@ -192,3 +196,36 @@ def test_settings_that_change_are_named_with_their_reason(tmp_path: Path):
     }
     assert render(kept)
     assert "Policies" in rows
+
+
+@pytest.mark.parametrize(
+    ("values", "refusals"),
+    [
+        pytest.param({}, ["it makes a key of its own"], id="00 the key is in this shell alone"),
+        pytest.param({"secrets": {"airflow": "keys"}}, [], id="10 the Secret has it"),
+    ],
+)
+def test_the_key_must_come_along(values: dict, refusals: list[str], monkeypatch: pytest.MonkeyPatch):
+    key = Fernet.generate_key()
+    content = Content({HISTORY.order[-1]}, encrypted=[Secret("variable b", Fernet(key).encrypt(b"2").decode())])
+    monkeypatch.setattr(database, "look", lambda _: content)
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", key.decode())
+    cluster = FakeCluster()
+    cluster.objects.append(
+        {"kind": "Secret", "metadata": {"name": "keys"}, "data": {"fernet-key": b64encode(key).decode()}}
+    )
+    everything = merged(chart.find().defaults, values, {"database": {"host": "pg"}})
+    sources = Sources(database="postgresql://a@pg/b")
+    rows = adoption(Programs("team", execute=cluster.execute), "sky", everything, chart.find(), [], sources)
+    found = [each.found for each in rows if each.state is State.REFUSED]
+    assert len(found) == len(refusals)
+    assert all(sentence in text for sentence, text in zip(refusals, found, strict=True))
+
+
+def test_a_database_that_only_the_cluster_reaches_is_no_refusal():
+    everything = merged(chart.find().defaults, {"database": {"host": "pg"}})
+    sources = Sources(database="postgresql://a@127.0.0.1:1/b")
+    [row] = adoption(Programs("team", execute=FakeCluster().execute), "sky", everything, chart.find(), [], sources)
+    assert row.state is State.UNKNOWN
+    assert "cannot be read from here" in row.found
+    assert "tunnel" in row.fix

@@ -124,10 +124,17 @@ def test_check_lists_what_would_change(cluster: FakeCluster):
     assert cluster.changed() == []
 
 
-def test_the_same_again_changes_nothing(cluster: FakeCluster):
+def test_the_same_again_sets_back_what_was_changed_by_hand(cluster: FakeCluster):
     cluster.releases = [RELEASE]
     cluster.manifest = cluster._helm_template(["sky"], "").out
-    assert "Nothing would change in sky." in run("--check").output
+    scaled = next(one for one in load(cluster.manifest) if one["metadata"]["name"] == "sky-mlflow")
+    scaled["spec"] |= {"replicas": 0}
+    owner = {"meta.helm.sh/release-name": "sky", "meta.helm.sh/release-namespace": "team"}
+    cluster.objects.append({**scaled, "metadata": {**scaled["metadata"], "annotations": owner}})
+    output = run("--check").output
+    assert "Nothing would change in sky." in output
+    assert "  gone     Deployment/sky-scheduler" in output
+    assert "  by hand  Deployment/sky-mlflow\n             spec.replicas: 1 → 0" in output
 
 
 @pytest.mark.parametrize(

@@ -339,7 +339,7 @@ def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     ("said", "found"),
     [
         pytest.param(
-            "Warning: resource deployments/a is missing the annotation\nError from server (Forbidden): error when creating "
+            "Warning: resource a is not annotated\nError from server (Forbidden): error when creating "
             '"STDIN": admission webhook "v.kyverno.svc" denied the request: no team label\n',
             ['admission webhook "v.kyverno.svc" denied the request: no team label'],
             id="00 a webhook",

@@ -16,12 +16,13 @@ from skyrail.install.adoption.imports import imports
 from skyrail.install.adoption.mlflow_server import mlflow
 from skyrail.install.adoption.settings import settings
 from skyrail.install.chart import Chart
-from skyrail.install.checks import Check, unknown, warn
+from skyrail.install.checks import Check, refused, unknown, warn
 from skyrail.install.manifests import Object
 from skyrail.install.programs import Programs
 from skyrail.install.values import at
 
 KEY = "AIRFLOW__CORE__FERNET_KEY"
+SHELL = f"{KEY} of this shell"
 POOL = "skyrail"
 """Pool of the steps that are no pods; the scheduler makes it, and sets its slots."""
 
@@ -91,7 +92,14 @@ def _database(tools: Programs, release: str, values: Mapping[str, Any], sources:
     yield from database.alive(content, release, install=not sources.whole)
     yield from database.describe(content)
     if content.revisions:
-        yield from database.keys(content.encrypted, _keys(tools, release, values))
+        known = _keys(tools, release, values)
+        yield from database.keys(content.encrypted, known)
+        if content.encrypted and SHELL in known and not at(values, "secrets.airflow"):
+            yield refused(
+                "Fernet key",
+                f"{SHELL} is not what the installation would have: it makes a key of its own.",
+                "Put it into a Secret under `fernet-key`, and name that by secrets.airflow (--airflow-secret).",
+            )
         if POOL in content.pools:
             yield warn(
                 "Its pools", f"The pool {POOL} gets other slots: it is that of steps on workers.", "Rename yours."
@@ -121,7 +129,7 @@ def _keys(tools: Programs, release: str, values: Mapping[str, Any]) -> dict[str,
     if key := _of_secret(tools, name, "fernet-key"):
         found[f"the Secret {name}"] = key
     elif key := os.environ.get(KEY, ""):
-        found[f"{KEY} of this shell"] = key
+        found[SHELL] = key
     return found
 
 
