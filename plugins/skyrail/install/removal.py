@@ -86,9 +86,14 @@ def look(tools: Programs, release: str, keep: bool | None) -> Removal:
         RemovalError: there is no such release, or it is none of Skyrail's.
     """
     listed = releases.listed(tools)
-    found = [each for each in listed or () if each["name"] == release]
+    if listed is None:
+        raise RemovalError(
+            f"The releases in the namespace {tools.namespace} cannot be seen: {tools.helm('list').reason}",
+            fix="`kubectl cluster-info` asks the same cluster, and `kubectl auth whoami` says as whom you come.",
+        )
+    found = [each for each in listed if each["name"] == release]
     if not found:
-        others = [each["name"] for each in listed or () if each["chart"].startswith("skyrail-")]
+        others = [each["name"] for each in listed if each["chart"].startswith("skyrail-")]
         there = (
             f"There is {', '.join(others)}: --release {others[0]}" if others else "`helm list -A` shows all releases."
         )

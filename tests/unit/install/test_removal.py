@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from skyrail.cli.main import app
 from skyrail.install import chart, programs, removal
-from skyrail.install.programs import Programs
+from skyrail.install.programs import Done, Programs
 from skyrail.install.removal import RemovalError, keeps, owned_claims
 
 CLAIMS = ["sky-shared", "data-sky-postgresql-0", "data-sky-valkey-0", "spool-sky-workers-default-0"]
@@ -126,6 +126,14 @@ def test_what_cannot_be_removed_is_refused(releases: list[dict[str, str]], sente
     cluster = Installed()
     cluster.releases = releases
     with pytest.raises(RemovalError, match=sentence):
+        remove(cluster, None)
+
+
+def test_a_cluster_that_is_away_is_not_one_without_a_release():
+    cluster = Installed()
+    unreachable = Done(1, "", "Error: kubernetes cluster unreachable: connection refused")
+    cluster._helm_list = lambda *_: unreachable  # type: ignore[method-assign]
+    with pytest.raises(RemovalError, match="cannot be seen: Error: kubernetes cluster unreachable"):
         remove(cluster, None)
 
 
