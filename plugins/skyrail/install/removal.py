@@ -52,16 +52,16 @@ def owned_claims(manifest: Sequence[Object], claims: Sequence[Object]) -> list[s
     By name and not by label alone: somebody may have put the release's label on a volume of his.
     """
     own = [one["metadata"]["name"] for one in manifest if one["kind"] == "PersistentVolumeClaim"]
-    starts = tuple(
-        f"{template['metadata']['name']}-{one['metadata']['name']}-"
+    starts = {
+        f"{template['metadata']['name']}-{one['metadata']['name']}"
         for one in manifest
         if one["kind"] == "StatefulSet"
         for template in one["spec"].get("volumeClaimTemplates") or []
-    )
+    }
     return sorted(
         name
         for name in (one["metadata"]["name"] for one in claims)
-        if name in own or (name.startswith(starts) and name.rpartition("-")[2].isdigit())
+        if name in own or (name.rpartition("-")[0] in starts and name.rpartition("-")[2].isdigit())
     )
 
 

@@ -17,7 +17,7 @@ from skyrail.install.programs import Done, Programs
 from skyrail.install.removal import RemovalError, keeps, owned_claims
 
 CLAIMS = ["sky-shared", "data-sky-postgresql-0", "data-sky-valkey-0", "spool-sky-workers-default-0"]
-OTHERS = ["data-sky-postgresql-backup", "spool-sky-workers-other-0", "data-0", "sky-shared-2"]
+OTHERS = ["data-sky-postgresql-backup", "spool-sky-workers-other-0", "data-0", "data-sky-valkey-old-0"]
 SECRETS = ["sky-airflow", "sky-broker", "sky-database", "sky-mlflow"]
 
 
