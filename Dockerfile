@@ -64,6 +64,7 @@ RUN mkdir /requirements && set -- \
 FROM tools AS wheel
 COPY LICENSE README.md ./
 COPY config config
+COPY helm helm
 COPY plugins plugins
 RUN /tools/bin/uv build --quiet --wheel --no-build-isolation --python /tools --out-dir /wheel
 

@@ -2,7 +2,7 @@
 # It needs git, make and Python 3.11 to 3.13; all else is installed into .venv and .cache here.
 
 .DEFAULT_GOAL := check
-.PHONY: check up lint test e2e e2e-full docs bench image image-check compose-check
+.PHONY: check up venv lint test e2e e2e-full docs bench image image-check compose-check
 
 BIN := .venv/bin
 # Flags of the command behind a target: make up ARGS="--port 8081", make test ARGS="tests/unit/cli"
@@ -16,6 +16,9 @@ check: lint test
 # Start the whole platform on this machine.
 up: .venv/.installed
 	@exec $(BIN)/skyrail up $(ARGS)
+
+# The environment alone, for `.venv/bin/skyrail`: to install on a cluster, for one.
+venv: .venv/.installed
 
 # Style, types, and the contracts between layers.
 lint: .venv/.installed

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from skyrail.cli import down, env, explain, lock, login, pod_templates, status, up
+from skyrail.cli import down, env, explain, install, lock, login, pod_templates, status, uninstall, up
 from skyrail.cli.console import show_error
 from skyrail.errors import SkyrailError
 
@@ -18,7 +18,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up.up, down.down, status.status, login.login, explain.explain, lock.lock, pod_templates.pod_templates):
+for command in (
+    up.up,
+    down.down,
+    status.status,
+    login.login,
+    install.install,
+    uninstall.uninstall,
+    explain.explain,
+    lock.lock,
+    pod_templates.pod_templates,
+):
     app.command()(command)
 app.add_typer(env.app)
 

@@ -69,23 +69,37 @@ class Found:
     """Which of `dag` and `dag_version` there are: every Airflow has the first, and Airflow 3 the second."""
 
 
+def parents(files: Iterable[str]) -> dict[str, str]:
+    """Read the texts of Alembic's migrations: return each revision with the one it builds on, empty for the first."""
+    found: dict[str, str] = {}
+    for text in files:
+        said = dict(_REVISION.findall(text))
+        if said.get("revision"):
+            found[said["revision"]] = said.get("down_revision", "")
+    return found
+
+
 def revisions(files: Iterable[str]) -> tuple[set[str], set[str]]:
     """Read the texts of Alembic's migrations: return all revisions, and those that no other one builds on."""
-    known: set[str] = set()
-    below: set[str] = set()
-    for text in files:
-        for kind, revision in _REVISION.findall(text):
-            if revision:
-                (known if kind == "revision" else below).add(revision)
-    return known, known - below
+    found = parents(files)
+    return set(found), set(found) - set(found.values())
+
+
+def airflow_folders() -> list[Path]:
+    """Return the folders of the installed Airflow, without importing it: with its providers there are several."""
+    found = importlib.util.find_spec("airflow")
+    return [Path(one) for one in (found and found.submodule_search_locations) or ()]
+
+
+def migrations() -> list[str]:
+    """Return the texts of the installed Airflow's migrations."""
+    folders = [one / "migrations" / "versions" for one in airflow_folders()]
+    return [file.read_text() for folder in folders for file in sorted(folder.glob("*.py"))]
 
 
 def installed() -> tuple[set[str], set[str]]:
-    """Return the revisions of the installed Airflow, without importing it."""
-    found = importlib.util.find_spec("airflow")
-    # With Airflow's providers installed it is a package of several folders.
-    folders = [Path(one) / "migrations" / "versions" for one in (found and found.submodule_search_locations) or ()]
-    return revisions(file.read_text() for folder in folders for file in sorted(folder.glob("*.py")))
+    """Return the revisions of the installed Airflow."""
+    return revisions(migrations())
 
 
 def compare(found: Found, known: set[str], heads: set[str]) -> Schema:
