@@ -48,7 +48,7 @@ def look(address: str) -> Content:
     """
     import psycopg2
 
-    content = Content(revisions(address))
+    content = Content(set(revisions(address).revisions) or None)
     if not content.revisions:
         return content
     connection = psycopg2.connect(address, connect_timeout=5)
