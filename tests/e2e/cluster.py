@@ -88,6 +88,7 @@ class Release:
 
     space: Namespace
     name: str = "skyrail"
+    scheme: str = "http"
 
     def helm(self, action: str, values: Path, *more: str, seconds: float = 600) -> str:
         """Install or upgrade, and wait until all is ready."""
@@ -107,7 +108,8 @@ class Release:
         """Return a client of Airflow's API as whoever followed a sign-in link."""
         with (
             self.space.forward(f"service/{self.name}-api-server", 8080) as port,
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, follow_redirects=False) as client,
+            # A certificate is for names inside the cluster, and not for a forwarded port.
+            httpx.Client(base_url=f"{self.scheme}://127.0.0.1:{port}", timeout=60, verify=False) as client,
         ):
             link = httpx.URL(self.login_link())
             answer = client.get(link.raw_path.decode())
