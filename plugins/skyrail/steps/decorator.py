@@ -33,6 +33,7 @@ from skyrail.steps.call import Call
 from skyrail.steps.capture import Capture
 from skyrail.steps.ending import STOPPED
 from skyrail.steps.options import StepOptions
+from skyrail.steps.stopping import ended_by_sigterm
 from skyrail.steps.translation import translate
 from skyrail.steps.values import pack, pack_elements, unpack
 from skyrail.tracking import names
@@ -77,12 +78,12 @@ class StepOperator(_PythonDecoratedOperator):
 
     def execute_callable(self) -> Any:
         """Run the body: in this process, in an environment of its own, or as a program or container."""
-        run = runner(self.options)
+        run, step = runner(self.options), f"{self.dag_id}.{self.task_id}"
         if run is None:
-            return super().execute_callable()
+            with ended_by_sigterm(step):
+                return super().execute_callable()
         assert self._capture is not None  # noqa: S101
         with tempfile.TemporaryDirectory(prefix="skyrail-step-") as folder:
-            step = f"{self.dag_id}.{self.task_id}"
             call = Call(
                 step,
                 self.python_callable,

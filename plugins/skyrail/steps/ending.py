@@ -17,7 +17,7 @@ def how_it_ended(error: BaseException | None) -> tuple[names.Ended, str]:
         return "skipped", str(error)
     if isinstance(error, KeyboardInterrupt):
         return "killed", "Interrupted."
-    if "StoppedError" in kinds:
+    if kinds & {"StoppedError", "StepStoppedError"}:
         return "killed", STOPPED
     if "StepKilledError" in kinds:
         return "killed", str(error).partition("\n")[0]
