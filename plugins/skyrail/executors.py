@@ -1,22 +1,33 @@
-"""Airflow's KubernetesExecutor for an installation whose teams have namespaces of their own.
+"""Airflow's KubernetesExecutor, which also says why a step waits, and keeps teams apart.
 
-Pods get there by Skyrail's pod policy. This class does two things that the policy cannot. Airflow looks for the pod of
-a running task, whose log it shows, where the task's `pod_override` says, and nothing else tells it. And a
-`pod_override` wins over what Airflow writes on the pod, by which the policy knows whose it is.
+A pod that finds no node, or whose image is not there, waits without a word in Airflow. Here its reason becomes a line
+in the log of the task, which Airflow's pages show while it is queued, and an event of the task.
+
+With teams that have namespaces of their own, pods get there by Skyrail's pod policy. Two things it cannot do. Airflow
+looks for the pod of a running task, whose log it shows, where the task's `pod_override` says, and nothing else tells
+it. And a `pod_override` wins over what Airflow writes on the pod, by which the policy knows whose it is.
 """
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from airflow.providers.cncf.kubernetes.executors import kubernetes_executor
+from airflow.providers.cncf.kubernetes.kubernetes_helper_functions import annotations_to_key
 
 from skyrail.kubernetes.teams import load_teams, team_of
+from skyrail.kubernetes.waiting import log_line, reason
 from skyrail.settings import ResourceSettings, load
 
 OF_AIRFLOW = ("dag_id", "kubernetes_executor")
 """Labels and annotations from which the pod policy learns that a pod is a task's, and of which DAG."""
+
+
+LOOK_SECONDS = 10
+"""Time between two looks at the pods that wait."""
 
 
 def claimed(executor_config: Any) -> list[str]:
@@ -28,7 +39,61 @@ def claimed(executor_config: Any) -> list[str]:
 
 # By the same name, by which resource classes and DAGs know it.
 class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
-    """Keep teams apart, and find the pods of their tasks."""
+    """Say why steps wait, keep teams apart, and find the pods of their tasks."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._looked = 0.0
+        self._logs: dict[Any, str] = {}
+        self._said: dict[Any, str] = {}
+
+    def sync(self) -> None:
+        """Do what Airflow does, and look every few seconds which pods wait."""
+        super().sync()
+        if self.running and time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            try:
+                self._say_who_waits()
+            except Exception:
+                self.log.warning("It cannot be seen which pods wait, and why", exc_info=True)
+
+    def _say_who_waits(self) -> None:
+        """Write each new reason for which a pod waits into the log of its task."""
+        for of_tasks in (self._logs, self._said):
+            for key in of_tasks.keys() - self.running:
+                del of_tasks[key]
+        client: Any = self.kube_client
+        selector = f"kubernetes_executor=True,airflow-worker={self.scheduler_job_id}"
+        for namespace in self._namespaces():
+            found = client.list_namespaced_pod(
+                namespace, label_selector=selector, field_selector="status.phase=Pending", resource_version="0"
+            )
+            for pod in found.items:
+                why = reason(client.api_client.sanitize_for_serialization(pod))
+                if why is None:
+                    continue
+                key = annotations_to_key(pod.metadata.annotations)
+                if key in self.running and self._said.get(key) != why[0]:
+                    self._said[key] = why[0]
+                    self._say(key, why[1])
+
+    def _say(self, key: Any, sentence: str) -> None:
+        self.log.warning("%s waits: %s", key, sentence)
+        self.log_task_event(event="waits", extra=sentence, ti_key=key)
+        if not self._logs.get(key):  # another scheduler started it
+            return
+        file = Path(str(self.conf.get("logging", "base_log_folder")), self._logs[key])
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a") as log:
+                log.write(log_line(sentence, datetime.now(UTC)))
+        except OSError as error:
+            self.log.warning("That cannot be written to %s: %s", file, error)
+
+    def _namespaces(self) -> list[str]:
+        if self.kube_config.multi_namespace_mode:
+            return list(self.kube_config.multi_namespace_mode_namespace_list or ())
+        return [str(self.kube_config.kube_namespace)]
 
     def execute_async(
         self, key: Any, command: Any, queue: str | None = None, executor_config: Any | None = None
@@ -42,6 +107,8 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
             self.log.error("Not started: %s %s", key, reason)
             self.fail(key=key, info=reason)
             return
+        if command:
+            self._logs[key] = getattr(command[0], "log_path", None) or ""
         super().execute_async(key=key, command=command, queue=queue, executor_config=executor_config)
 
     def _get_pod_namespace(self, ti: Any) -> str:

@@ -45,7 +45,6 @@ def test_what_is_in_the_namespace_of_a_team():
 
 def test_without_teams_all_is_in_one_namespace():
     assert {one["metadata"]["namespace"] for one in render()} == {NAMESPACE}
-    assert "skyrail.executors" not in render().environment()["AIRFLOW__CORE__EXECUTOR"]
 
 
 def test_what_a_step_refers_to_is_there_or_the_teams_to_make():

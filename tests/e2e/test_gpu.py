@@ -22,7 +22,7 @@ def node() -> Iterator[str]:
 
 
 def test_a_gpu_is_waited_for(release: Release, api: httpx.Client, node: str):
-    """The pod is Pending and says that nvidia.com/gpu is missing, until a node has it."""
+    """Pod and log of the task say that nvidia.com/gpu is missing, until a node has it."""
     started = trigger(api, "needs_gpu")
     labels = {"dag_id": "needs_gpu"}
     pod = wait_until("the pod is made", lambda: release.space.pods(**labels), 90)[0]
@@ -32,6 +32,8 @@ def test_a_gpu_is_waited_for(release: Release, api: httpx.Client, node: str):
         return next((each.get("message", "") for each in now["status"].get("conditions", [])), "")
 
     assert "nvidia.com/gpu" in wait_until("the scheduler says why", why, 60)
+    where = f"/api/v2/dags/needs_gpu/dagRuns/{started}/taskInstances/learn/logs/1"
+    wait_until("the task's log says why", lambda: "Insufficient nvidia.com/gpu" in api.get(where).text, 60)
     limits = pod["spec"]["containers"][0]["resources"]["limits"]
     assert limits["nvidia.com/gpu"] == "1"
     patch = json.dumps([{"op": "add", "path": f"/status/capacity/{RESOURCE}", "value": "1"}])

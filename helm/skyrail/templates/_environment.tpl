@@ -16,7 +16,7 @@
 AIRFLOW_HOME: /opt/airflow
 AIRFLOW_CONFIG: /opt/skyrail/config/airflow.cfg
 SKYRAIL_CONFIG: /opt/skyrail/config
-AIRFLOW__CORE__EXECUTOR: {{ ternary (.Values.executor | replace "KubernetesExecutor" "skyrail.executors.KubernetesExecutor") .Values.executor (gt (len .Values.teams) 0) | quote }}
+AIRFLOW__CORE__EXECUTOR: {{ .Values.executor | replace "KubernetesExecutor" "skyrail.executors.KubernetesExecutor" | quote }}
 AIRFLOW__CORE__PARALLELISM: {{ .Values.scheduler.parallelism | quote }}
 AIRFLOW__CORE__EXECUTION_API_SERVER_URL: {{ include "skyrail.scheme" . }}://{{ .Release.Name }}-api-server{{ include "skyrail.away" . }}:8080/execution/
 # The pod's name: the full one would be asked of the cluster's DNS by each task.

@@ -120,7 +120,8 @@ def test_check_lists_what_would_change(cluster: FakeCluster):
     assert done.exit_code == 0, done.output
     assert "  removed  StatefulSet/sky-workers-default" in done.output
     assert "  changed  Deployment/sky-scheduler; its pods are replaced" in done.output
-    assert "data.AIRFLOW__CORE__EXECUTOR: CeleryExecutor,KubernetesExecutor → KubernetesExecutor" in done.output
+    before, after = "CeleryExecutor,skyrail.executors.KubernetesExecutor", "skyrail.executors.KubernetesExecutor"
+    assert f"data.AIRFLOW__CORE__EXECUTOR: {before} → {after}" in done.output
     assert cluster.changed() == []
 
 
