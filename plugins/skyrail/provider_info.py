@@ -7,7 +7,6 @@ from typing import Any
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider metadata; Airflow calls it once a process."""
-    from skyrail.logs.bucket import PREFIX, SCHEMES
     from skyrail.settings import airflow_options
 
     return {
@@ -19,8 +18,5 @@ def get_provider_info() -> dict[str, Any]:
         # Where Airflow's command line looks instead of importing the auth manager in every process.
         "cli": ["skyrail.auth.cli.get_cli_commands"],
         "notifications": ["skyrail.notifications.notifier.SkyrailNotifier"],
-        "remote-logging": [
-            {"scheme": f"{PREFIX}{scheme}", "classpath": "skyrail.logs.bucket.BucketLogs"} for scheme in SCHEMES
-        ],
         "config": airflow_options(),
     }

@@ -1,8 +1,9 @@
 """Logs of tasks in a bucket, for pods that cannot reach the volume of the others: those in the namespaces of teams.
 
-Airflow finds it by the scheme of `[logging] remote_base_log_folder`, such as `skyrail+s3://bucket/logs`, and calls it
-in the supervisor when a task has ended. A pod that is killed as a whole leaves no log here; while it runs, and for as
-long as a failed pod is kept, the cluster has it.
+Airflow finds it by `[logging] logging_config_class` (see `configuration`), and calls it in the supervisor when a task
+has ended. `[logging] remote_base_log_folder` says where logs are kept, such as `s3://bucket/logs`: any address that
+fsspec knows, with the library that it needs (s3fs, gcsfs, adlfs). A pod that is killed as a whole leaves no log here;
+while it runs, and for as long as a failed pod is kept, the cluster has it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,6 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-PREFIX = "skyrail+"
-SCHEMES = ("s3", "gs", "abfs", "file")
-"""Each needs the library of its own that fsspec names: s3fs, gcsfs, adlfs."""
-
 
 class BucketLogs:
     """One file for each try of a task, below an address that fsspec knows."""
@@ -25,7 +22,7 @@ class BucketLogs:
     """Airflow asks for it; lines go to a file first, and are sent when it is complete."""
 
     def __init__(self, address: str, local: Path) -> None:
-        self.address, self.local = address.removeprefix(PREFIX).rstrip("/"), local
+        self.address, self.local = address.rstrip("/"), local
 
     @classmethod
     def from_config(cls) -> BucketLogs:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ NAME = "dag_id=risk/run_id=manual__2026-01-01T00:00:00+00:00/task_id=fit/attempt
 
 @pytest.fixture
 def logs(tmp_path: Path) -> BucketLogs:
-    return BucketLogs(f"skyrail+file://{tmp_path}/bucket", tmp_path / "local")
+    return BucketLogs(f"file://{tmp_path}/bucket", tmp_path / "local")
 
 
 def _write(logs: BucketLogs, text: str, name: str = NAME) -> None:
@@ -80,12 +83,12 @@ def test_in_a_real_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         system = fsspec.filesystem("s3", skip_instance_cache=True)
         system.mkdir("logs-of-teams")
-        logs = BucketLogs("skyrail+s3://logs-of-teams/sky/logs", tmp_path)
+        logs = BucketLogs("s3://logs-of-teams/sky/logs", tmp_path)
         assert logs.read(NAME, None) == ([], None)
         _write(logs, "one\n")
         _write(logs, "two\n")
         assert logs.read(NAME, None) == ([f"s3://logs-of-teams/sky/logs/{NAME}"], ["one\ntwo\n"])
-        _write(BucketLogs("skyrail+s3://missing/logs", tmp_path), "lost\n")
+        _write(BucketLogs("s3://missing/logs", tmp_path), "lost\n")
         assert "cannot be kept" in caplog.text
         assert not system.exists("missing")
     finally:
@@ -93,17 +96,21 @@ def test_in_a_real_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         server.stop()
 
 
-def test_airflow_finds_it_by_the_scheme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_airflow_finds_it(tmp_path: Path):
     """For the api-server, which reads, and for the supervisor of a task, which sends."""
-    from airflow import logging_config
-    from airflow.sdk import log as sdk_log
-
-    monkeypatch.setenv("AIRFLOW__LOGGING__REMOTE_LOGGING", "True")
-    monkeypatch.setenv("AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER", "skyrail+s3://bucket/sky/logs")
-    monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
-    for module in (logging_config, sdk_log):
-        monkeypatch.setattr(module._ActiveLoggingConfig, "logging_config_loaded", False)
-        monkeypatch.setattr(module._ActiveLoggingConfig, "remote_task_log", None)
-    for found in (logging_config.get_remote_task_log(), sdk_log.load_remote_log_handler()):
-        assert isinstance(found, BucketLogs)
-        assert (found.address, found.local) == ("s3://bucket/sky/logs", tmp_path)
+    code = """
+from airflow.logging_config import get_remote_task_log
+from airflow.sdk.log import load_remote_log_handler
+for found in (get_remote_task_log(), load_remote_log_handler()):
+    print(type(found).__name__, found.address, found.local)
+"""
+    environment = {
+        **os.environ,
+        "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": "skyrail.logs.configuration.LOGGING",
+        "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER": "s3://bucket/sky/logs",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(tmp_path),
+    }
+    # In a process of its own: Airflow looks once, when it is imported.
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == [f"BucketLogs s3://bucket/sky/logs {tmp_path}"] * 2

@@ -20,7 +20,7 @@ AIRFLOW__KUBERNETES_EXECUTOR__MULTI_NAMESPACE_MODE_NAMESPACE_LIST: {{ .Release.N
 AIRFLOW__KUBERNETES_EXECUTOR__TASK_PUBLISH_MAX_RETRIES: "-1"
 {{- end }}
 # The volume of the logs is one namespace's.
-AIRFLOW__LOGGING__REMOTE_LOGGING: "True"
-AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER: skyrail+{{ trimSuffix "/" .Values.storage.bucket }}/logs
+AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS: skyrail.logs.configuration.LOGGING
+AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER: {{ trimSuffix "/" .Values.storage.bucket }}/logs
 {{- end }}
 {{- end -}}
