@@ -65,8 +65,9 @@ def dags(git_server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def values(git_server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The values of the install: those in the file beside this one, and where the DAGs are."""
+def values(git_server: str, dags: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The values of the install: those in the file beside this one, and where the DAGs are, once they are pushed."""
+    del dags
     said: dict[str, Any] = yaml.safe_load(VALUES.read_text())
     said["dags"] = {"git": {"repository": git_server, "refreshSeconds": 5, "port": 9418}}
     file = tmp_path_factory.mktemp("values") / "values.yaml"
@@ -75,7 +76,7 @@ def values(git_server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def release(dags: Path, values: Path) -> Iterator[Release]:
+def release(values: Path) -> Iterator[Release]:
     """The install, in a namespace that enforces Pod Security's level "restricted"."""
     space = Namespace("skyrail-e2e")
     space.create(RESTRICTED)
