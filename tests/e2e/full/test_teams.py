@@ -91,7 +91,8 @@ def test_a_quota_is_waited_for_and_others_are_out_of_reach(shared: Release, api:
     address = {f"{services[name]}:{port}": name for name, port in ports.items()}
 
     def step() -> str:
-        pods = ADS.pods(component="steps")
+        over = ("Succeeded", "Failed")
+        pods = [each for each in ADS.pods(component="steps") if each["status"]["phase"] not in over]
         assert len(pods) <= 1
         up = [each["metadata"]["name"] for each in pods if each["status"]["phase"] == "Running"]
         running = {each["task_id"] for each in tasks(api, "steady", run_id).values() if each["state"] == "running"}
