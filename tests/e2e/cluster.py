@@ -53,8 +53,9 @@ class Namespace:
         self.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
     def create(self, labels: dict[str, str]) -> None:
-        """Create it, with labels; one that is still being removed first has to go."""
-        run("kubectl", "wait", f"namespace/{self.name}", "--for=delete", "--timeout=10s", check=False)
+        """Create it, with labels; one of that name that is being removed has to go first."""
+        phase = ("get", "namespace", self.name, "--ignore-not-found", "-o", "jsonpath={.status.phase}")
+        wait_until(f"{self.name} is gone", lambda: run("kubectl", *phase) != "Terminating")
         metadata = {"name": self.name, "labels": labels}
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
