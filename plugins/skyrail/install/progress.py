@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from skyrail.errors import SkyrailError
-from skyrail.install.logs import diagnosed, waiting_for_database
+from skyrail.install.logs import diagnosed, migrating
 from skyrail.install.manifests import Object, key
 from skyrail.install.programs import ProgramError, Programs
 from skyrail.install.stuck import Stuck, stuck, unready
@@ -16,7 +16,7 @@ PAUSE = 2.0
 UNREADY_AFTER = 120.0
 """Seconds after which it is said that a part runs and does not answer: all parts start within one minute."""
 LOG_AFTER = 15.0
-"""Seconds that migrations may wait for the database's server before its answer is looked up."""
+"""Seconds that migrations may run before their log is looked at."""
 
 
 class StuckError(SkyrailError):
@@ -121,7 +121,7 @@ def look(tools: Programs, release: str, names: set[tuple[str, str]], seconds: fl
     if seconds >= UNREADY_AFTER:
         problems += unready(pods, events)
     if seconds >= LOG_AFTER:
-        problems += waiting_for_database(pods)
+        problems += migrating(pods)
     said = tuple(diagnosed(each, _log(tools, each)) if each.log else each for each in problems)
     return Progress(tuple(sorted(parts, key=lambda each: each.name)), said, seconds)
 
