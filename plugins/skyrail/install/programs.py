@@ -77,7 +77,9 @@ class Programs:
     def kubectl_command(self, *arguments: str) -> list[str]:
         """Return the whole command, which a person may run, too."""
         context = ["--context", self.context] if self.context else []
-        return ["kubectl", *context, "--namespace", self.namespace, *arguments]
+        # Objects of the chart each say their namespace, and kubectl refuses those that are not in the one it is given.
+        namespace = [] if "--filename" in arguments else ["--namespace", self.namespace]
+        return ["kubectl", *context, *namespace, *arguments]
 
     def helm_command(self, *arguments: str) -> list[str]:
         """Return the whole command, which a person may run, too."""
