@@ -114,10 +114,10 @@ class Programs:
         return list(found["items"]) if found["kind"].endswith("List") else [found]
 
     def change(self, done: Done, what: str) -> str:
-        """Return what a program printed that was to change something.
+        """Return what a program printed whose success all that follows depends on.
 
         Raises:
-            ProgramError: it did not.
+            ProgramError: it failed.
         """
         if done.code:
             raise ProgramError(f"{what}: {done.err.strip() or done.reason}")

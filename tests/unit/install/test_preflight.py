@@ -14,7 +14,7 @@ from skyrail.install import chart, preflight
 from skyrail.install.checks import Check, State
 from skyrail.install.checks.admission import admission
 from skyrail.install.plan import Plan, Request
-from skyrail.install.programs import Done, Programs
+from skyrail.install.programs import Done, ProgramError, Programs
 from skyrail.install.values import Answers
 
 
@@ -355,6 +355,15 @@ def test_an_upgrade_keeps_what_the_release_was_installed_with():
     plan = plan_of(cluster, answers=Answers(bucket="s3://b/c"))
     assert plan.to_write is not None
     assert yaml.safe_load(plan.to_write[1]) == {"scheduler": {"replicas": 2}, "storage": {"bucket": "s3://b/c"}}
+
+
+def test_an_upgrade_does_not_go_on_without_the_values_of_the_release():
+    """It would set back all that was chosen, such as the database."""
+    cluster = FakeCluster()
+    cluster.releases = [RELEASE]
+    cluster._helm_get = lambda *_: Done(1, "", "Error: secrets is forbidden")  # type: ignore[method-assign]
+    with pytest.raises(ProgramError, match="The values of sky cannot be read: Error: secrets is forbidden"):
+        plan_of(cluster)
 
 
 def test_values_files_of_people_are_not_written():
