@@ -16,7 +16,7 @@ import yaml
 from helm_python import HelmError
 from tests.chart.render import chart
 
-from skyrail.install.manifests import load, resource_of
+from skyrail.install.manifests import key, load, resource_of
 from skyrail.install.programs import Done
 
 Object = dict[str, Any]
@@ -78,6 +78,13 @@ class FakeCluster:
         """Answer a command."""
         self.commands.append(" ".join(command))
         program, *words = command
+        if "--filename" in words and "--namespace" in words:
+            given = words[words.index("--namespace") + 1]
+            for one in load(text):
+                if (said := one["metadata"].get("namespace", given)) != given:
+                    return Done(
+                        1, "", f"error: the namespace from the provided object {said!r} does not match {given!r}."
+                    )
         for flag in ("--namespace", "--context", "--kube-context"):
             while flag in words:
                 at = words.index(flag)
@@ -118,8 +125,8 @@ class FakeCluster:
     def _kubectl_get(self, words: list[str], text: str) -> Done:
         selector = words[words.index("-l") + 1] if "-l" in words else ""
         if text:
-            wanted = {(one["kind"], one["metadata"]["name"]) for one in load(text)}
-            found = [one for one in self.objects if (one["kind"], one["metadata"]["name"]) in wanted]
+            wanted = {key(one) for one in load(text)}
+            found = [one for one in self.objects if key(one) in wanted]
             return Done(0, _answer(found) if found else "")
         resources = [word.partition(".")[0] for word in words[0].split(",")]
         if hidden := self.hidden & set(resources):

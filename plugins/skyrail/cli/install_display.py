@@ -86,8 +86,8 @@ def checks(rows: Sequence[Check]) -> None:
     say("")
 
 
-def changes(plan: Plan) -> None:
-    """Print what an install would change."""
+def changes(plan: Plan, namespace: str) -> None:
+    """Print what an install into a namespace would change."""
     if not plan.objects:
         return
     if not plan.exists:
@@ -106,7 +106,8 @@ def changes(plan: Plan) -> None:
     by_hand = drift([one for one in plan.before if key(one) in asked], plan.live) if plan.live else []
     for change in [*found, *by_hand]:
         restarts = "; its pods are replaced" if change.restarts else ""
-        say(f"  {change.what:<8} {change.kind}/{change.name}{restarts}")
+        elsewhere = f" in {change.namespace}" if change.namespace not in ("", namespace) else ""
+        say(f"  {change.what:<8} {change.kind}/{change.name}{elsewhere}{restarts}")
         for line in change.details:
             say(f"             {line}")
 

@@ -55,7 +55,7 @@ def run(namespace: str, name: str, context: str, answers: Answers, options: Opti
         plan = preflight.check(tools, request)
     display.checks(plan.checks)
     if options.check:
-        display.changes(plan)
+        display.changes(plan, namespace)
     if not plan.passed:
         many = sum(each.state is State.REFUSED for each in plan.checks)
         raise SkyrailError(

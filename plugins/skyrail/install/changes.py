@@ -19,6 +19,7 @@ class Change:
     what: str
     kind: str
     name: str
+    namespace: str = ""
     details: tuple[str, ...] = ()
     restarts: bool = False
     """Whether its pods are replaced."""

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from skyrail.install.manifests import Object
 from skyrail.install.stuck import NEVER, SOON, UNTIL_DEADLINE, Stuck
 
+OURS = re.compile(r"^Error: (?=.*\bdatabase\b)[^\n]+\n(?P<fix>[^\n]+)", re.MULTILINE)
+"""How `skyrail.operations.schema` gives up on a database, with what to do: it has waited for a cure by itself."""
+
 LOGS = (
     (r"password authentication failed|SASL authentication failed|no password supplied",
      "The database refuses the password: correct the Secret that database.passwordSecret names.", SOON),
@@ -15,8 +18,6 @@ LOGS = (
     (r'role "[^"]*" does not exist', "Make the user, or correct database.user.", SOON),
     (r"could not translate host name|Name or service not known|Temporary failure in name resolution",
      "The database's name is not known in the cluster: correct database.host.", 2 * SOON),
-    (r"of another release than this image",
-     "Install the newer release again, or restore the database from before it.", NEVER),
     (r"no pg_hba\.conf entry|SSL (?:off|required)|does not support SSL",
      "Correct database.ssl, or let the cluster in.", SOON),
     (r"Connection refused|timeout expired|timed out|No route to host",
@@ -32,25 +33,28 @@ def diagnosed(one: Stuck, log: str) -> Stuck:
     lines = [line.rstrip() for line in log.splitlines() if line.strip()][-8:]
     if not lines:
         return one
-    text = "\n".join(lines)
-    fix, patience = one.fix, one.patience
-    for pattern, meaning, healing in LOGS:
-        if re.search(pattern, text, re.IGNORECASE):
-            fix, patience = meaning, min(patience, healing)
-            break
     shown = "\n".join(f"    {line}" for line in lines)
-    return Stuck(one.name, f"{one.reason} Its last lines:\n{shown}", fix, patience)
+    fix, patience = _meaning("\n".join(lines)) or (one.fix, one.patience)
+    return Stuck(one.name, f"{one.reason} Its last lines:\n{shown}", fix, min(patience, one.patience))
 
 
-def waiting_for_database(pods: Iterable[Object]) -> list[Stuck]:
-    """Return the pods of migrations that still wait for the database's server: only their log says what it answers."""
+def _meaning(text: str) -> tuple[str, float] | None:
+    """Return what next, and how long to wait for a cure; None if the lines say nothing that is known."""
+    if ours := OURS.search(text):
+        return ours["fix"], NEVER
+    known = ((fix, patience) for pattern, fix, patience in LOGS if re.search(pattern, text, re.IGNORECASE))
+    return next(known, None)
+
+
+def migrating(pods: Iterable[Object]) -> list[Stuck]:
+    """Return the pods of migrations that run: only their log says what they wait for, or how far they are."""
     found = []
     for pod in pods:
         if pod["metadata"].get("labels", {}).get("app.kubernetes.io/component") != "migrations":
             continue
-        for container in (pod.get("status") or {}).get("initContainerStatuses") or []:
+        for container in (pod.get("status") or {}).get("containerStatuses") or []:
             if (container.get("state") or {}).get("running"):
                 name = pod["metadata"]["name"]
                 log = (name, "--container", container["name"])
-                found.append(Stuck(f"pod/{name}", "Migrations wait for the database.", "", UNTIL_DEADLINE, log))
+                found.append(Stuck(f"pod/{name}", "Migrations are not done.", "", UNTIL_DEADLINE, log))
     return found

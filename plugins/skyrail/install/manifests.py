@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 Object = dict[str, Any]
-Key = tuple[str, str]
+Key = tuple[str, str, str]
 
 _QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(m|[kMGTPE]|[KMGTPE]i)?")
 _FACTORS = {
@@ -26,8 +26,13 @@ def load(text: str) -> list[Object]:
 
 
 def key(one: Mapping[str, Any]) -> Key:
-    """Return kind and name of an object."""
-    return one["kind"], one["metadata"]["name"]
+    """Return kind, name and namespace of an object: the parts of a team have the same names in its namespace."""
+    return one["kind"], one["metadata"]["name"], one["metadata"].get("namespace") or ""
+
+
+def spaces(objects: Iterable[Object], home: str) -> list[str]:
+    """Return the namespaces that objects are in, the release's own first."""
+    return list(dict.fromkeys([home, *sorted(filter(None, (key(one)[2] for one in objects)))]))
 
 
 def amount(quantity: Any) -> float:
@@ -50,7 +55,7 @@ def said(value: float, resource: str) -> str:
 def pods(objects: Iterable[Object]) -> Iterator[tuple[str, Object, int]]:
     """Return the pods that objects make: of whom, the template, and how many at once."""
     for one in objects:
-        name, spec = "/".join(key(one)), one.get("spec") or {}
+        name, spec = "/".join(key(one)[:2]), one.get("spec") or {}
         if one["kind"] in ("Deployment", "StatefulSet"):
             yield name, spec["template"], int(spec.get("replicas", 1))
         elif one["kind"] == "Job":

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
+
+import yaml
 
 from skyrail.install import release as releases
 from skyrail.install.adoption.sources import adoption
 from skyrail.install.checks import Check, passed, refused, unknown
 from skyrail.install.checks.access import ingress, kinds
 from skyrail.install.checks.admission import admission
-from skyrail.install.checks.namespace import namespace, owners, release
+from skyrail.install.checks.namespace import namespace, of_team, owners, release
 from skyrail.install.checks.nodes import gpus, room, usable
 from skyrail.install.checks.quota import limits, quota
 from skyrail.install.checks.repository import repository
 from skyrail.install.checks.rights import Right, answer, review, rights, wanted
-from skyrail.install.checks.secrets import named, secrets
+from skyrail.install.checks.secrets import named, named_by_team, secrets
 from skyrail.install.checks.storage import storage
 from skyrail.install.checks.versions import helm, kubernetes, programs
-from skyrail.install.manifests import load
+from skyrail.install.manifests import key, load, spaces
 from skyrail.install.plan import Plan, Request, choose, short
 from skyrail.install.programs import Programs
 from skyrail.install.values import Values, at
@@ -76,9 +79,8 @@ def _sentence(message: str) -> tuple[str, str]:
 def _cluster(tools: Programs, plan: Plan, text: str) -> Iterator[Check]:
     """Compare what was rendered with the cluster."""
     objects, values, name = plan.objects, plan.values, plan.request.release
-    asked = wanted(objects, new_namespace=plan.new_namespace)
-    permitted = _ask(tools, asked)
-    yield permitted
+    permitted = [_rights(tools, plan, space) for space in spaces(objects, tools.namespace)]
+    yield from permitted
     served = set(tools.kubectl("api-versions").out.split())
     there = list(kinds(objects, served))
     yield from there
@@ -94,6 +96,15 @@ def _cluster(tools: Programs, plan: Plan, text: str) -> Iterator[Check]:
     yield from _way_in(tools, values)
     wanted_secrets = named(values)
     yield from secrets(wanted_secrets, _keys(tools, list(wanted_secrets)), tools.namespace)
+    missing = {tools.namespace} if plan.new_namespace else set()
+    for team in values["teams"]:
+        found = tools.get("namespace", team["namespace"], "--ignore-not-found")
+        yield of_team(team, found)
+        if found:
+            needed, where = named_by_team(values, team), replace(tools, namespace=team["namespace"])
+            yield from secrets(needed, _keys(where, list(needed)), where.namespace) if needed else ()
+        elif found == []:
+            missing.add(team["namespace"])
     yield repository(at(values, "dags.git.repository"), at(values, "dags.git.ref"))
     yield from adoption(tools, name, values, plan.request.chart, objects, plan.request.sources)
     live = tools.get("--filename", "-", "--ignore-not-found", text=text) if passed(there) else None
@@ -101,8 +112,9 @@ def _cluster(tools: Programs, plan: Plan, text: str) -> Iterator[Check]:
     mine = list(owners(objects, live, name, tools.namespace))
     yield from mine
     # Namespaces that are not there, foreign objects and a lack of rights would only be said a second time.
-    if not plan.new_namespace and passed([permitted, *there, *mine]):
-        done = tools.kubectl("apply", "--dry-run=server", "--filename", "-", "-o", "name", text=text, seconds=120)
+    if tools.namespace not in missing and passed([*permitted, *there, *mine]):
+        tried = yaml.safe_dump_all(one for one in objects if key(one)[2] not in missing)
+        done = tools.kubectl("apply", "--dry-run=server", "--filename", "-", "-o", "name", text=tried, seconds=120)
         yield from admission(done.code, done.err)
 
 
@@ -133,14 +145,21 @@ def _keys(tools: Programs, names: list[str]) -> dict[str, list[str] | None] | No
     return {name: there.get(name) for name in names}
 
 
-def _ask(tools: Programs, asked: list[Right]) -> Check:
+def _rights(tools: Programs, plan: Plan, space: str) -> Check:
+    """Ask for the rights that objects of a namespace take; what is in none is asked with the release's own."""
+    home = space == tools.namespace
+    some = [one for one in plan.objects if (key(one)[2] or tools.namespace) == space]
+    return _ask(tools, wanted(some, home=home, new_namespace=home and plan.new_namespace), space)
+
+
+def _ask(tools: Programs, asked: list[Right], space: str) -> Check:
     """Ask for rights, all in one command. A review is made for its answer alone: nothing of it is kept."""
-    reviews = {"apiVersion": "v1", "kind": "List", "items": [review(each, tools.namespace) for each in asked]}
+    reviews = {"apiVersion": "v1", "kind": "List", "items": [review(each, space) for each in asked]}
     done = tools.kubectl("create", "--validate=false", "-f", "-", "-o", "json", text=json.dumps(reviews))
     if done.code:
         fix = "`kubectl auth whoami` says as whom you come; sign in again, or choose another --context."
         return refused("Rights", f"The cluster does not say what you may do: {done.reason}", fix)
-    return rights(asked, answer(_documents(done.out)), tools.namespace)
+    return rights(asked, answer(_documents(done.out)), space)
 
 
 def _documents(text: str) -> list[dict[str, Any]]:

@@ -77,7 +77,9 @@ class Programs:
     def kubectl_command(self, *arguments: str) -> list[str]:
         """Return the whole command, which a person may run, too."""
         context = ["--context", self.context] if self.context else []
-        return ["kubectl", *context, "--namespace", self.namespace, *arguments]
+        # Objects of the chart each say their namespace, and kubectl refuses those that are not in the one it is given.
+        namespace = [] if "--filename" in arguments else ["--namespace", self.namespace]
+        return ["kubectl", *context, *namespace, *arguments]
 
     def helm_command(self, *arguments: str) -> list[str]:
         """Return the whole command, which a person may run, too."""
@@ -112,10 +114,10 @@ class Programs:
         return list(found["items"]) if found["kind"].endswith("List") else [found]
 
     def change(self, done: Done, what: str) -> str:
-        """Return what a program printed that was to change something.
+        """Return what a program printed whose success all that follows depends on.
 
         Raises:
-            ProgramError: it did not.
+            ProgramError: it failed.
         """
         if done.code:
             raise ProgramError(f"{what}: {done.err.strip() or done.reason}")

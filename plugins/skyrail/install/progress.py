@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from skyrail.errors import SkyrailError
-from skyrail.install.logs import diagnosed, waiting_for_database
-from skyrail.install.manifests import Object, key
+from skyrail.install.logs import diagnosed, migrating
+from skyrail.install.manifests import Key, Object, key
 from skyrail.install.programs import ProgramError, Programs
 from skyrail.install.stuck import Stuck, stuck, unready
 
@@ -16,7 +16,7 @@ PAUSE = 2.0
 UNREADY_AFTER = 120.0
 """Seconds after which it is said that a part runs and does not answer: all parts start within one minute."""
 LOG_AFTER = 15.0
-"""Seconds that migrations may wait for the database's server before its answer is looked up."""
+"""Seconds that migrations may run before their log is looked at."""
 
 
 class StuckError(SkyrailError):
@@ -89,7 +89,7 @@ def wait(
             progress = look(tools, release, names, now)
         except ProgramError as error:
             # The API may be away for a moment, as when its own node is replaced.
-            waiting = tuple(Part(f"{kind.lower()}/{name}", False, "?") for kind, name in sorted(names))
+            waiting = tuple(Part(f"{kind.lower()}/{name}", False, "?") for kind, name, _ in sorted(names))
             progress = Progress(waiting, (Stuck("cluster", error.message, error.fix),), now)
         since = {each.topic: since.get(each.topic, now) for each in progress.stuck}
         show(progress)
@@ -103,7 +103,7 @@ def wait(
         sleep(PAUSE)
 
 
-def look(tools: Programs, release: str, names: set[tuple[str, str]], seconds: float) -> Progress:
+def look(tools: Programs, release: str, names: set[Key], seconds: float) -> Progress:
     """Ask the cluster once."""
     found = tools.get(
         "deployments,statefulsets,jobs,pods,persistentvolumeclaims", "-l", f"app.kubernetes.io/instance={release}"
@@ -111,7 +111,7 @@ def look(tools: Programs, release: str, names: set[tuple[str, str]], seconds: fl
     workloads = [one for one in found or () if key(one) in names]
     parts = [part(one) for one in workloads]
     there = {key(one) for one in workloads}
-    parts += [Part(f"{kind.lower()}/{name}", False, "0/1") for kind, name in names - there]
+    parts += [Part(f"{kind.lower()}/{name}", False, "0/1") for kind, name, _ in names - there]
     if all(each.ready for each in parts):
         return Progress(tuple(sorted(parts, key=lambda each: each.name)), (), seconds)
     pods = [one for one in found or () if one["kind"] == "Pod" and _of_platform(one)]
@@ -121,7 +121,7 @@ def look(tools: Programs, release: str, names: set[tuple[str, str]], seconds: fl
     if seconds >= UNREADY_AFTER:
         problems += unready(pods, events)
     if seconds >= LOG_AFTER:
-        problems += waiting_for_database(pods)
+        problems += migrating(pods)
     said = tuple(diagnosed(each, _log(tools, each)) if each.log else each for each in problems)
     return Progress(tuple(sorted(parts, key=lambda each: each.name)), said, seconds)
 

@@ -39,15 +39,24 @@ def exists(programs: Programs, release: str) -> bool:
 
 
 def current(programs: Programs, release: str) -> list[Object]:
-    """Return the objects of a release as it was installed last; none if it was not."""
-    done = programs.helm("get", "manifest", release)
-    return [] if done.code else load(done.out)
+    """Return the objects of a release as it was installed last.
+
+    Raises:
+        ProgramError: Helm does not say.
+    """
+    return load(programs.change(programs.helm("get", "manifest", release), f"{release} cannot be read"))
 
 
 def own_values(programs: Programs, release: str) -> Values:
-    """Return the values that were given when a release was installed last; none if it was not."""
-    done = programs.helm("get", "values", release, "--output", "json")
-    return {} if done.code else dict(json.loads(done.out or "null") or {})
+    """Return the values that were given when a release was installed last.
+
+    Raises:
+        ProgramError: Helm does not say. To go on without would set all of them back to the chart's defaults.
+    """
+    said = programs.change(
+        programs.helm("get", "values", release, "--output", "json"), f"The values of {release} cannot be read"
+    )
+    return dict(json.loads(said or "null") or {})
 
 
 def render(programs: Programs, release: str, chart: Chart, values: Values, kubernetes: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from skyrail.errors import SkyrailError
 from skyrail.install import release as releases
 from skyrail.install.chart import Chart
-from skyrail.install.manifests import Object, key
+from skyrail.install.manifests import Object, key, spaces
 from skyrail.install.programs import Programs
 from skyrail.install.values import at
 
@@ -39,6 +39,8 @@ class Removal:
     secrets: tuple[str, ...]
     steps: tuple[str, ...]
     """Pods of steps that run now."""
+    spaces: tuple[str, ...]
+    """Namespaces of steps: the release's own, and those of teams."""
 
 
 def step_selector(release: str) -> str:
@@ -105,7 +107,7 @@ def look(tools: Programs, release: str, keep: bool | None) -> Removal:
         )
     manifest = releases.current(tools, release)
     claims = tools.get("persistentvolumeclaims") or []
-    steps = tools.get("pods", "-l", step_selector(release)) or []
+    where = tuple(spaces(manifest, tools.namespace))
     kept_now = keeps(manifest)
     return Removal(
         release,
@@ -113,8 +115,9 @@ def look(tools: Programs, release: str, keep: bool | None) -> Removal:
         kept_now if keep is None else keep,
         kept_now,
         tuple(owned_claims(manifest, claims)),
-        tuple(sorted(name for kind, name in map(key, manifest) if kind == "Secret")),
-        tuple(one["metadata"]["name"] for one in steps),
+        tuple(sorted(name for kind, name, _ in map(key, manifest) if kind == "Secret")),
+        tuple(one["metadata"]["name"] for each in where for one in _steps(tools, release, each)),
+        where,
     )
 
 
@@ -141,9 +144,11 @@ def remove(
     deadline = clock() + timeout
     said: list[str] = []
     while True:
-        for labels in (step_selector(removal.release), _workers(removal.release)):
-            if tools.get("pods", "-l", labels):
-                tools.kubectl("delete", "pods", "-l", labels, "--wait=false", f"--grace-period={GRACE}")
+        ending = [(step_selector(removal.release), space) for space in removal.spaces]
+        for labels, space in [*ending, (_workers(removal.release), tools.namespace)]:
+            there = replace(tools, namespace=space)
+            if there.get("pods", "-l", labels):
+                there.kubectl("delete", "pods", "-l", labels, "--wait=false", f"--grace-period={GRACE}")
         if not removal.keep:
             _delete(tools, "persistentvolumeclaims", removal.claims)
             _delete(tools, "secrets", removal.secrets)
@@ -160,6 +165,10 @@ def remove(
                 f" kubectl --namespace {tools.namespace} delete {' '.join(left)}",
             )
         sleep(PAUSE)
+
+
+def _steps(tools: Programs, release: str, space: str) -> list[Object]:
+    return replace(tools, namespace=space).get("pods", "-l", step_selector(release)) or []
 
 
 def _workers(release: str) -> str:
@@ -191,7 +200,7 @@ def _delete(tools: Programs, kind: str, names: Sequence[str]) -> None:
 def _left(tools: Programs, removal: Removal) -> list[str]:
     """Return what is still there of what goes."""
     pods = tools.get("pods", "-l", f"app.kubernetes.io/instance={removal.release},app.kubernetes.io/name=skyrail") or []
-    steps = tools.get("pods", "-l", step_selector(removal.release)) or []
+    steps = [one for space in removal.spaces for one in _steps(tools, removal.release, space)]
     left = {f"pod/{one['metadata']['name']}" for one in [*pods, *steps]}
     if not removal.keep:
         for kind, names in (("persistentvolumeclaims", removal.claims), ("secrets", removal.secrets)):

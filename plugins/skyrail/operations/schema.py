@@ -20,6 +20,7 @@ from typing import Any
 
 from skyrail.errors import SkyrailError
 from skyrail.operations.database import DatabaseError, problem
+from skyrail.operations.options import option
 
 PAUSE = 1.0
 REFUSED = 60.0
@@ -188,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("Usage: python -m skyrail.operations.schema wait|migrate", file=sys.stderr)
         return 2
     try:
-        wait(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], server_only=chosen == ["migrate"])
+        wait(option("database", "sql_alchemy_conn"), server_only=chosen == ["migrate"])
     except SkyrailError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

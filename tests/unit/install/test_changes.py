@@ -61,3 +61,11 @@ def test_a_secret_that_was_filled_is_as_it_was_installed():
     for one in live:
         one["data"] = {"password": "c2VjcmV0"}
     assert drift(installed, live) == []
+
+
+def test_objects_of_the_same_name_in_the_namespace_of_a_team_are_others():
+    team = {"name": "risk", "namespace": "risk-steps", "dags": ["*"]}
+    values = {"teams": [team], "storage": {"bucket": "s3://b/c"}}
+    found = changes(render(values), render({**values, "environment": {"A": "1"}}))
+    changed = [(each.name, each.namespace) for each in found if each.kind == "ConfigMap" and each.what == "changed"]
+    assert changed == [("sky-environment", "risk-steps"), ("sky-environment", "team")]

@@ -45,7 +45,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
         ]
         for one in made:
             owner = {"meta.helm.sh/release-name": "sky", "meta.helm.sh/release-namespace": "team"}
-            one["metadata"]["annotations"] = owner
+            one["metadata"] |= {"annotations": owner, "namespace": "team"}
             one["metadata"]["labels"] = one["metadata"]["labels"] | {"app.kubernetes.io/managed-by": "Helm"}
         found.objects += made
         found.releases = [RELEASE]

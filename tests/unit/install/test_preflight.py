@@ -14,7 +14,7 @@ from skyrail.install import chart, preflight
 from skyrail.install.checks import Check, State
 from skyrail.install.checks.admission import admission
 from skyrail.install.plan import Plan, Request
-from skyrail.install.programs import Done, Programs
+from skyrail.install.programs import Done, ProgramError, Programs
 from skyrail.install.values import Answers
 
 
@@ -178,7 +178,9 @@ PROBLEMS = [
         id="160 a Secret has other keys",
     ),
     pytest.param(
-        lambda cluster: cluster.objects.append({"kind": "Service", "metadata": {"name": "sky-mlflow"}}),
+        lambda cluster: cluster.objects.append(
+            {"kind": "Service", "metadata": {"name": "sky-mlflow", "namespace": "team"}}
+        ),
         {},
         "Names",
         "Service sky-mlflow",
@@ -273,6 +275,45 @@ def test_what_is_no_refusal(change: Callable[[FakeCluster], None], name: str, st
     assert state in {each.state for each in plan.checks if each.name == name}
 
 
+RISK = {"name": "risk", "namespace": "risk-steps", "dags": ["*"]}
+BUCKET = {"bucket": "s3://bucket/sky"}
+
+
+@pytest.mark.parametrize(
+    ("spaces", "team", "state", "sentence"),
+    [
+        pytest.param([], {}, State.REFUSED, "There is no namespace risk-steps for the team risk.", id="00 none"),
+        pytest.param([], {"create": True}, State.OK, "risk-steps will be made.", id="10 the chart makes it"),
+        pytest.param([{}], {}, State.WARN, "does not enforce the level restricted", id="20 it lets all pods in"),
+        pytest.param(
+            [{"pod-security.kubernetes.io/enforce": "restricted"}], {}, State.OK, "and enforces restricted", id="30 fit"
+        ),
+    ],
+)
+def test_the_namespace_of_a_team(spaces: list[dict[str, str]], team: dict[str, Any], state: State, sentence: str):
+    """It is looked at, and what is rendered for it is no mistake: kubectl is not told one namespace for all."""
+    cluster = FakeCluster()
+    cluster.objects += [namespace("risk-steps", **labels) for labels in spaces]
+    plan = plan_of(cluster, {"teams": [{**RISK, **team}], "storage": BUCKET})
+    assert [(each.state, sentence in each.found) for each in plan.checks if each.name == "Teams"] == [(state, True)]
+    assert {each.name for each in refused(plan)} == ({"Teams"} if state is State.REFUSED else set())
+    assert State.OK in {each.state for each in plan.checks if each.name == "Dry run"}
+    [tried] = [each for each in cluster.commands if "--dry-run=server" in each]
+    assert "--namespace" not in tried
+
+
+def test_rights_and_secrets_are_asked_for_where_the_team_is():
+    cluster = FakeCluster()
+    cluster.objects += [namespace("risk-steps"), secret("keys", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
+    cluster.denied = lambda asked: asked.get("namespace") == "risk-steps" and asked["resource"] == "resourcequotas"
+    team = {**RISK, "quota": {"pods": "1"}, "secrets": ["warehouse"]}
+    plan = plan_of(cluster, {"teams": [team], "storage": {**BUCKET, "keySecret": "keys"}})
+    found = {each.name: each.found for each in refused(plan)}
+    assert set(found) == {"Rights", "Secrets"}
+    assert "You lack rights in risk-steps. resourcequotas: create, delete, get, patch." in found["Rights"]
+    assert "no Secret warehouse in risk-steps" in found["Secrets"]
+
+
 def test_a_node_with_the_gpu_of_a_class_is_found():
     t4 = node("gpu", labels={"nvidia.com/gpu.product": "Tesla-T4"}, **{"nvidia.com/gpu": "1"})
     cluster = FakeCluster()
@@ -314,6 +355,15 @@ def test_an_upgrade_keeps_what_the_release_was_installed_with():
     plan = plan_of(cluster, answers=Answers(bucket="s3://b/c"))
     assert plan.to_write is not None
     assert yaml.safe_load(plan.to_write[1]) == {"scheduler": {"replicas": 2}, "storage": {"bucket": "s3://b/c"}}
+
+
+def test_an_upgrade_does_not_go_on_without_the_values_of_the_release():
+    """It would set back all that was chosen, such as the database."""
+    cluster = FakeCluster()
+    cluster.releases = [RELEASE]
+    cluster._helm_get = lambda *_: Done(1, "", "Error: secrets is forbidden")  # type: ignore[method-assign]
+    with pytest.raises(ProgramError, match="The values of sky cannot be read: Error: secrets is forbidden"):
+        plan_of(cluster)
 
 
 def test_values_files_of_people_are_not_written():

@@ -10,6 +10,7 @@ from tests.fakes.cluster_programs import FakeCluster
 from skyrail.install import progress
 from skyrail.install.programs import Done, Programs
 from skyrail.install.progress import Progress, StuckError, part
+from skyrail.operations.database import DatabaseError, problem
 
 Object = dict[str, Any]
 LABELS = {"app.kubernetes.io/instance": "sky"}
@@ -74,11 +75,11 @@ def test_it_gives_up_at_its_deadline_and_names_what_is_not_ready():
     assert "skyrail uninstall --release sky" in caught.value.fix
 
 
-def _pod(name: str, state: Object, component: str = "api-server", *, start: bool = False) -> Object:
-    container = {"name": "wait" if start else component, "image": "reg/x:1", "restartCount": 0, "state": state}
-    statuses = {"initContainerStatuses" if start else "containerStatuses": [container]}
+def _pod(name: str, state: Object, component: str = "api-server", **more: Object) -> Object:
+    container = {"name": component, "image": "reg/x:1", "restartCount": 0, "state": state, **more}
     labels = {**LABELS, "app.kubernetes.io/component": component}
-    return {"kind": "Pod", "metadata": {"name": name, "labels": labels}, "status": {"phase": "Pending", **statuses}}
+    status = {"phase": "Pending", "containerStatuses": [container]}
+    return {"kind": "Pod", "metadata": {"name": name, "labels": labels}, "status": status}
 
 
 def test_what_cannot_heal_ends_the_wait_at_once():
@@ -99,15 +100,27 @@ def test_an_image_that_is_not_there_gets_a_minute():
     assert sum("get deployments" in each for each in cluster.commands) == 31
 
 
-def test_a_wrong_password_is_found_though_nothing_fails():
+def test_what_migrations_wait_for_is_shown():
     cluster = FakeCluster()
     cluster.objects.append(workload("Job", ready=False, name="sky-migrations"))
-    cluster.objects.append(
-        _pod("sky-migrations-1", {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "migrations", start=True)
-    )
-    cluster.logs["sky-migrations-1"] = 'FATAL:  password authentication failed for user "airflow"'
-    with pytest.raises(StuckError, match=r"password authentication failed for user(.|\n)*database.passwordSecret"):
+    running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+    cluster.objects.append(_pod("sky-migrations-1", running, "migrations"))
+    cluster.logs["sky-migrations-1"] = "The database at pg:5432 does not answer; waiting for it."
+    with pytest.raises(StuckError, match=r"not ready after 30 s(.|\n)*pg:5432 does not answer"):
+        wait(cluster, cluster.objects[-2:-1], timeout=30)
+
+
+def test_a_wrong_password_ends_the_wait_once_the_job_says_so():
+    """The job has given it a minute, and says in its last lines what to do."""
+    cluster = FakeCluster()
+    cluster.objects.append(workload("Job", ready=False, name="sky-migrations"))
+    back_off, ended = {"waiting": {"reason": "CrashLoopBackOff"}}, {"terminated": {"exitCode": 1}}
+    cluster.objects.append(_pod("sky-migrations-1", back_off, "migrations", lastState=ended))
+    found = problem(Exception("password authentication failed"), "postgresql://airflow@pg/airflow")
+    cluster.logs["sky-migrations-1"] = f"Error: {DatabaseError(found.message, fix=found.fix)}"
+    with pytest.raises(StuckError, match=r"refuses the password of the user 'airflow'(.|\n)*→ See that the Secret"):
         wait(cluster, cluster.objects[-2:-1])
+    assert sum("get deployments" in each for each in cluster.commands) == 1
 
 
 def test_a_step_that_waits_for_a_gpu_does_not_matter():

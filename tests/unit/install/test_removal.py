@@ -85,6 +85,16 @@ def test_data_is_deleted_and_nothing_else(kept_now: bool):
     assert cluster.names("Pod") == []
 
 
+def test_steps_of_teams_are_ended_where_they_run():
+    """Helm knows nothing of them, and without the platform they would run into nothing."""
+    cluster = Installed(steps=1)
+    team = {"name": "risk", "namespace": "risk-steps", "dags": ["*"]}
+    cluster._install({"teams": [team], "storage": {"bucket": "s3://b/c"}})
+    assert remove(cluster, False).spaces == ("team", "risk-steps")
+    asked = [each for each in cluster.commands if "delete pods" in each or "get pods" in each]
+    assert any("--namespace risk-steps" in each and "kubernetes_executor=True" in each for each in asked)
+
+
 def test_data_is_kept_though_it_was_not_installed_so():
     """Helm is told before it uninstalls, since it decides by what was installed last."""
     cluster = Installed(steps=1)

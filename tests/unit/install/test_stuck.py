@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from skyrail.install.logs import diagnosed, waiting_for_database
+from skyrail.install.logs import diagnosed, migrating
 from skyrail.install.stuck import NEVER, SOON, UNTIL_DEADLINE, Stuck, stuck, unready
+from skyrail.operations import schema
+from skyrail.operations.database import DatabaseError, problem
 
 IMAGE = "reg.example.com/sky/skyrail:0.1.0"
 Object = dict[str, Any]
@@ -178,10 +180,6 @@ def test_what_only_takes_its_time_is_not_stuck(pods, workloads, claims, events):
         ),
         pytest.param("server at 10.0.0.9 failed: Connection refused", "firewall", UNTIL_DEADLINE, id="30 away"),
         pytest.param(
-            "Error: The database is of another release than this image: it names a migration", "newer release", NEVER,
-            id="40 of another version",
-        ),
-        pytest.param(
             "CommandError: Can't locate revision identified by 'abc'", "another release of Airflow", NEVER,
             id="50 Alembic says so",
         ),
@@ -194,12 +192,28 @@ def test_last_lines_are_understood(log: str, fix: str, patience: float):
     assert found.patience == patience
 
 
-def test_migrations_that_wait_are_asked_what_the_database_answers():
-    """They never fail: only their log says that the password is wrong."""
-    one = pod(start=(container({"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "wait"),))
+def test_all_that_the_migration_job_gives_up_on_is_understood():
+    """Each sentence has its own fix, and waiting would not change it: the job has waited already."""
+    texts = [  # as PostgreSQL, PgBouncer and libpq say it
+        'FATAL:  password authentication failed for user "airflow"', "FATAL:  SSL required",
+        'no pg_hba.conf entry for host "10.0.0.1", user "a", database "b", SSL encryption', "FATAL:  no such user",
+        'FATAL:  database "b" does not exist', "server does not support SSL", "certificate verify failed",
+    ]  # fmt: skip
+    problems = [problem(Exception(text), "postgresql://a@pg/b") for text in texts]
+    assert all(each.lasting for each in problems)
+    errors = [*schema._NEVER.values(), *(DatabaseError(each.message, fix=each.fix) for each in problems)]
+    for error in errors:
+        found = diagnosed(Stuck("pod/x", "It ends.", log=("x",)), f"waiting\nError: {error}\n")
+        assert error.message in found.reason
+        assert (found.fix, found.patience) == (error.fix, NEVER)
+
+
+def test_migrations_that_run_are_asked_what_they_wait_for():
+    """While they wait nothing fails: only their log says that the database does not answer."""
+    one = pod(container({"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "migrations"))
     one["metadata"]["labels"]["app.kubernetes.io/component"] = "migrations"
-    [found] = waiting_for_database([one])
-    assert found.log == ("sky-scheduler-0", "--container", "wait")
+    [found] = migrating([one])
+    assert found.log == ("sky-scheduler-0", "--container", "migrations")
 
 
 def test_the_topic_stays_while_a_back_off_counts():

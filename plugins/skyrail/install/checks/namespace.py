@@ -54,6 +54,33 @@ def namespace(name: str, found: Sequence[Object] | None, user: Any) -> list[Chec
     return rows
 
 
+def of_team(team: Mapping[str, Any], found: Sequence[Object] | None) -> Check:
+    """Look at the namespace of a team: is it there, and does it keep a step's pod from taking over its node?
+
+    Args:
+        team: an entry of the value `teams`.
+        found: the namespace, or nothing; None if it may not be seen.
+    """
+    name, enforce = team["namespace"], f"kubectl label namespace {team['namespace']} {ENFORCE}=restricted"
+    if found is None:
+        return unknown("Teams", f"You may not look at the namespace {name} of the team {team['name']}.")
+    if not found and team.get("create"):
+        return ok("Teams", f"{name} will be made.")
+    if not found:
+        return refused(
+            "Teams",
+            f"There is no namespace {name} for the team {team['name']}.",
+            f"Make it, kubectl create namespace {name}, or let the chart do so by `create: true` in the team.",
+        )
+    [one] = found
+    if (one.get("status") or {}).get("phase") == "Terminating":
+        return refused("Teams", f"{name} is being deleted.", f"Wait: kubectl wait --for=delete namespace/{name}")
+    if (one["metadata"].get("labels") or {}).get(ENFORCE) != "restricted":
+        risk = f"{name} does not enforce the level restricted: by a pod_override a step can take over its node."
+        return warn("Teams", risk, enforce)
+    return ok("Teams", f"{name} is there, and enforces restricted.")
+
+
 def release(name: str, listed: Sequence[Mapping[str, Any]] | None, label: str) -> list[Check]:
     """Look at a release of that name.
 

@@ -38,9 +38,15 @@ OURS = [
 ]
 
 
-def wanted(objects: Sequence[Object], *, new_namespace: bool) -> list[Right]:
-    """Return the rights that objects take, and those in their Roles, since nobody may give what he lacks."""
-    found = set(OURS)
+def wanted(objects: Sequence[Object], *, home: bool = True, new_namespace: bool = False) -> list[Right]:
+    """Return the rights that objects take, and those in their Roles, since nobody may give what he lacks.
+
+    Args:
+        objects: those of one namespace.
+        home: whether it is the release's own, where Helm keeps its record and the parts start.
+        new_namespace: whether it has to be made.
+    """
+    found = set(OURS) if home else set()
     for one in objects:
         group = one["apiVersion"].rpartition("/")[0]
         found |= {Right(verb, resource_of(one), group) for verb in VERBS}

@@ -14,6 +14,7 @@ KEYS = {
     "mlflow.passwordSecret": ("password",),
     "broker.urlSecret": ("url",),
     "storage.keySecret": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "tls.secret": ("tls.crt", "tls.key", "ca.crt"),
 }
 """Keys that are read of the Secret that a value names."""
 
@@ -26,6 +27,19 @@ def named(values: Mapping[str, Any]) -> dict[str, list[str]]:
             found.setdefault(name, []).extend(key for key in keys if key not in found.get(name, []))
     for name in at(values, "image.pullSecrets") or []:
         found.setdefault(name, []).append(".dockerconfigjson")
+    return found
+
+
+def named_by_team(values: Mapping[str, Any], team: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the Secrets that the pods of a team's steps need in its namespace."""
+    found: dict[str, list[str]] = {name: [] for name in team.get("secrets") or []}
+    if name := at(values, "storage.keySecret"):
+        found[name] = list(KEYS["storage.keySecret"])
+    for name in at(values, "image.pullSecrets") or []:
+        found[name] = [".dockerconfigjson"]
+    # One that the chart makes itself is there to be copied only after the install.
+    if at(values, "tls.web") and (name := at(values, "tls.secret")):
+        found[name] = ["ca.crt"]
     return found
 
 
@@ -47,9 +61,9 @@ def secrets(
     for name, keys in wanted.items():
         has = there.get(name)
         lacking = [key for key in keys if key not in (has or ())]
-        if not lacking:
+        if has is not None and not lacking:
             continue
-        literals = " ".join(f"--from-literal={key}=…" for key in keys)
+        literals = " ".join(f"--from-literal={key}=…" for key in keys or ["KEY"])
         create = f"kubectl --namespace {where} create secret"
         make = f"{create} generic {name} {literals}"
         if ".dockerconfigjson" in keys:
