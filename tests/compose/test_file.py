@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.chart.render import render
 
 from skyrail.operations import alive, secret_files
 
@@ -37,6 +38,13 @@ SERVICES = sorted(yaml.safe_load((ROOT / "docker-compose.yml").read_text())["ser
 def service(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Return each service in turn."""
     return compose()["services"][request.param] | {"name": request.param}
+
+
+def test_the_migration_is_the_charts():
+    """It refuses what it must not change with a sentence, as after a rollback to an older image."""
+    [job] = [one for one in render().kind("Job") if "-migrations-" in one["metadata"]["name"]]
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    assert compose()["services"]["migrate"]["command"] == container["args"]
 
 
 def test_the_services_are_those_of_the_documentation():

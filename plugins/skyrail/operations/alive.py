@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import http.client
 import os
-import shlex
 import socket
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from skyrail.operations.options import from_environment
 from skyrail.settings import airflow_home
 
 HEARTBEAT_SECONDS = 60.0
@@ -144,11 +143,8 @@ COMPONENTS: dict[str, Callable[[], Life]] = {
 
 def option(section: str, name: str) -> str:
     """Return an option of Airflow as Airflow finds it, without Airflow where the environment has it."""
-    variable = f"AIRFLOW__{section.upper()}__{name.upper()}"
-    if value := os.environ.get(variable):
+    if value := from_environment(section, name):
         return value
-    if command := os.environ.get(f"{variable}_CMD"):
-        return subprocess.run(shlex.split(command), capture_output=True, text=True, check=True).stdout.strip()
     from airflow.configuration import conf  # a file or a secrets backend: right, and slow
 
     return str(conf.get(section, name))

@@ -32,14 +32,16 @@ _KNOWN = (
         "The chart's own database keeps the one it was made with: a Secret made anew does not fit an old volume.",
     ),
     (
-        "no encryption|SSL required",
+        "SSL required",
         "The database at {place} lets nobody in without TLS.",
         "Set the value database.ssl to require, or to verify-full.",
     ),
     (
+        # PostgreSQL says `no encryption` whenever a connection had none: also where no line fits with TLS either.
         "no pg_hba.conf entry",
         "The database at {place} does not let the user {user!r} into the database {name!r} from here.",
-        "Add a line to its pg_hba.conf, or allow this network at the provider.",
+        "Add a line to its pg_hba.conf, or allow this network at the provider. If it wants TLS, set the value "
+        "database.ssl to require, or to verify-full.",
     ),
     (
         r'database "[^"]*" does not exist|no such database',

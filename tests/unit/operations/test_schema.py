@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Collection
+from pathlib import Path
 
 import pytest
 
 from skyrail.operations import schema
+from skyrail.operations.database import problem
 from skyrail.operations.schema import Found, Schema
 
 
@@ -60,6 +62,39 @@ def test_it_waits_until_the_migration_is_done(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr(schema, "PAUSE", 0.0)
     schema.wait("postgresql://a@b/c")
     assert capsys.readouterr().out.count("The database is empty") == 1
+
+
+def test_the_address_may_be_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """As compose has it, whose containers have no secret among their variables."""
+    (tmp_path / "database").write_text("postgresql://a@b/c\n")
+    monkeypatch.delenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", raising=False)
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD", f"cat {tmp_path}/database")
+    asked: list[str] = []
+    monkeypatch.setattr(schema, "wait", lambda address, **_: asked.append(address))
+    assert schema.main(["wait"]) == 0
+    assert asked == ["postgresql://a@b/c"]
+    monkeypatch.delenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD")
+    assert schema.main(["wait"]) == 1
+    assert "Set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        pytest.param(
+            'no pg_hba.conf entry for host "10.0.0.1", user "a", database "c", no encryption',
+            "does not let the user 'a' into the database 'c' from here",
+            id="00 no line: that TLS is the reason is a guess",
+        ),
+        pytest.param("FATAL:  SSL required", "lets nobody in without TLS", id="10 PgBouncer's, which is certain"),
+    ],
+)
+def test_a_refusal_by_address_is_not_taken_for_one_of_plain_text(text: str, sentence: str):
+    found = problem(Exception(text), "postgresql://a@b/c")
+    assert sentence in found.message
+    assert "database.ssl to require" in found.fix
 
 
 def test_it_does_not_load_airflow():
