@@ -297,6 +297,12 @@ CASES = [
         id="210 teams without a bucket",
     ),
     pytest.param(
+        {"storage": {"bucket": "az://bucket/sky"}, "teams": [RISK]},
+        "Logs of teams' steps cannot be kept in az://bucket/sky.",
+        {"storage": {"bucket": "abfs://bucket/sky"}, "teams": [RISK]},
+        id="211 teams with a bucket that logs do not know",
+    ),
+    pytest.param(
         {**BUCKET, "teams": [{**RISK, "namespace": "Team Risk"}]},
         'The team "risk" has the word "Team Risk", which cannot be the name of a team or a namespace.',
         {**BUCKET, "teams": [RISK]},

@@ -7,6 +7,10 @@
 {{- if not .Values.storage.bucket }}
 {{- fail "\nResults and logs are on a volume, which steps in the namespaces of teams cannot reach.\nPlease name a bucket:\nstorage:\n  bucket: s3://bucket/skyrail" }}
 {{- end }}
+{{- /* Those of plugins/skyrail/logs/bucket.py: with another one none of Airflow's parts would start. */}}
+{{- if not (regexMatch "^(s3|gs|abfs)://" .Values.storage.bucket) }}
+{{- fail (printf "\nLogs of teams' steps cannot be kept in %s.\nPlease name a bucket of S3, Google or Azure, as s3://, gs:// or abfs://:\nstorage:\n  bucket: s3://bucket/skyrail" .Values.storage.bucket) }}
+{{- end }}
 {{- end }}
 {{- $seen := dict }}
 {{- range $team := .Values.teams }}
