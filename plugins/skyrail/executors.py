@@ -3,9 +3,11 @@
 A pod that finds no node, or whose image is not there, waits without a word in Airflow. Here its reason becomes a line
 in the log of the task, which Airflow's pages show while it is queued, and an event of the task.
 
-With teams that have namespaces of their own, pods get there by Skyrail's pod policy. Two things it cannot do. Airflow
+With teams that have namespaces of their own, pods get there by Skyrail's pod policy. Three things it cannot do. Airflow
 looks for the pod of a running task, whose log it shows, where the task's `pod_override` says, and nothing else tells
-it. And a `pod_override` wins over what Airflow writes on the pod, by which the policy knows whose it is.
+it. A `pod_override` wins over what Airflow writes on the pod, by which the policy knows whose it is. And a pod template
+is read before the policy is asked: any path of the scheduler's machine that a task names, and one that holds no pod
+ends the scheduler.
 """
 
 from __future__ import annotations
@@ -35,6 +37,27 @@ def claimed(executor_config: Any) -> list[str]:
     metadata = getattr((executor_config or {}).get("pod_override"), "metadata", None)
     set_by_it = {*(getattr(metadata, "labels", None) or {}), *(getattr(metadata, "annotations", None) or {})}
     return [name for name in OF_AIRFLOW if name in set_by_it]
+
+
+def foreign_template(executor_config: Any) -> str:
+    """Return the pod template that a task names, if it is none of the platform's; else nothing."""
+    named = str((executor_config or {}).get("pod_template_file") or "")
+    return named if named and Path(named).parent != Path(load(ResourceSettings).pod_templates) else ""
+
+
+def refusal(executor_config: Any) -> str:
+    """Return why a task is not started, and what its author can do; nothing if it may."""
+    if names := claimed(executor_config):
+        return (
+            f"The pod_override of this task sets {' and '.join(names)}, by which the platform knows whose it is. "
+            "Take it out of metadata.labels and metadata.annotations."
+        )
+    if named := foreign_template(executor_config):
+        return (
+            f"This task names the pod template {named}, which is none of the platform's. "
+            "Take pod_template_file out of its executor_config: what a step needs chooses its template."
+        )
+    return ""
 
 
 # By the same name, by which resource classes and DAGs know it.
@@ -98,14 +121,10 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
     def execute_async(
         self, key: Any, command: Any, queue: str | None = None, executor_config: Any | None = None
     ) -> None:
-        """Start a task, unless its `pod_override` says that it is another's."""
-        if names := claimed(executor_config):
-            reason = (
-                f"The pod_override of this task sets {' and '.join(names)}, by which the platform knows whose it is. "
-                "Take it out of metadata.labels and metadata.annotations."
-            )
-            self.log.error("Not started: %s %s", key, reason)
-            self.fail(key=key, info=reason)
+        """Start a task; with teams not one that says it is another's, or names a template that is not the platform's."""
+        if load(ResourceSettings).teams and (refused := refusal(executor_config)):
+            self.log.error("Not started: %s %s", key, refused)
+            self.fail(key=key, info=refused)
             return
         if command:
             self._logs[key] = getattr(command[0], "log_path", None) or ""

@@ -10,6 +10,7 @@ from typing import Any
 from skyrail.errors import SkyrailError
 from skyrail.install import release as releases
 from skyrail.install.chart import Chart
+from skyrail.install.data import keeps, owned_claims
 from skyrail.install.manifests import Object, key, spaces
 from skyrail.install.programs import Programs
 from skyrail.install.values import at
@@ -17,8 +18,6 @@ from skyrail.install.values import at
 PAUSE = 2.0
 GRACE = 30
 """Seconds that workers and steps get to end: what they report to is gone, so that they cannot finish in earnest."""
-KEEP = {"helm.sh/resource-policy": "keep"}
-RETAIN = "persistentVolumeClaimRetentionPolicy"
 
 
 class RemovalError(SkyrailError):
@@ -46,34 +45,6 @@ class Removal:
 def step_selector(release: str) -> str:
     """Return the labels of the pods of a release's steps, which Airflow makes and Helm does not know."""
     return f"kubernetes_executor=True,app.kubernetes.io/instance={release}"
-
-
-def owned_claims(manifest: Sequence[Object], claims: Sequence[Object]) -> list[str]:
-    """Return the volumes of a release, by name: its own, and those that its StatefulSets had made for their pods.
-
-    By name and not by label alone: somebody may have put the release's label on a volume of his.
-    """
-    own = [one["metadata"]["name"] for one in manifest if one["kind"] == "PersistentVolumeClaim"]
-    starts = {
-        f"{template['metadata']['name']}-{one['metadata']['name']}"
-        for one in manifest
-        if one["kind"] == "StatefulSet"
-        for template in one["spec"].get("volumeClaimTemplates") or []
-    }
-    return sorted(
-        name
-        for name in (one["metadata"]["name"] for one in claims)
-        if name in own or (name.rpartition("-")[0] in starts and name.rpartition("-")[2].isdigit())
-    )
-
-
-def keeps(manifest: Sequence[Object]) -> bool:
-    """Whether Helm and Kubernetes leave the data of these objects when they are uninstalled."""
-    data = [one for one in manifest if one["kind"] in ("PersistentVolumeClaim", "Secret")]
-    sets = [one for one in manifest if one["kind"] == "StatefulSet" and RETAIN in one["spec"]]
-    return all(KEEP.items() <= (one["metadata"].get("annotations") or {}).items() for one in data) and all(
-        one["spec"][RETAIN]["whenDeleted"] == "Retain" for one in sets
-    )
 
 
 def look(tools: Programs, release: str, keep: bool | None) -> Removal:

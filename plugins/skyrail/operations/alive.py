@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from skyrail.operations.options import option
+from skyrail.operations.options import from_environment
 from skyrail.settings import airflow_home
 
 HEARTBEAT_SECONDS = 60.0
@@ -139,6 +139,15 @@ COMPONENTS: dict[str, Callable[[], Life]] = {
         tls=bool(os.environ.get("MLFLOW_TLS")),
     ),
 }
+
+
+def option(section: str, name: str) -> str:
+    """Return an option of Airflow as Airflow finds it, without Airflow where the environment has it."""
+    if value := from_environment(section, name):
+        return value
+    from airflow.configuration import conf  # a file or a secrets backend: right, and slow
+
+    return str(conf.get(section, name))
 
 
 def hostnames() -> list[str]:

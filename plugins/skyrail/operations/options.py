@@ -1,4 +1,4 @@
-"""Options of Airflow, without importing it: for programs that have to be light."""
+"""Options of Airflow from where the chart and compose put them, for programs that must not load Airflow."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import shlex
 import subprocess
 
 
-def option(section: str, name: str) -> str:
-    """Return an option of Airflow as Airflow finds it, without Airflow where the environment has it."""
+def from_environment(section: str, name: str) -> str:
+    """Return an option from its variable, or from the command that another variable names; empty if there is none."""
     variable = f"AIRFLOW__{section.upper()}__{name.upper()}"
     if value := os.environ.get(variable):
         return value
     if command := os.environ.get(f"{variable}_CMD"):
         return subprocess.run(shlex.split(command), capture_output=True, text=True, check=True).stdout.strip()
-    from airflow.configuration import conf  # a file or a secrets backend: right, and slow
-
-    return str(conf.get(section, name))
+    return ""

@@ -20,7 +20,7 @@ from typing import Any
 
 from skyrail.errors import SkyrailError
 from skyrail.operations.database import DatabaseError, problem
-from skyrail.operations.options import option
+from skyrail.operations.options import from_environment
 
 PAUSE = 1.0
 REFUSED = 60.0
@@ -182,6 +182,16 @@ def wait(address: str, *, server_only: bool = False) -> None:
         time.sleep(PAUSE)
 
 
+def _address() -> str:
+    address = from_environment("database", "sql_alchemy_conn")
+    if not address:
+        raise SchemaError(
+            "No variable says where the database is.",
+            fix="Set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, or AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD to a command.",
+        )
+    return address
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Wait for the schema, or make it. Return the exit code."""
     chosen = sys.argv[1:] if arguments is None else arguments
@@ -189,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("Usage: python -m skyrail.operations.schema wait|migrate", file=sys.stderr)
         return 2
     try:
-        wait(option("database", "sql_alchemy_conn"), server_only=chosen == ["migrate"])
+        wait(_address(), server_only=chosen == ["migrate"])
     except SkyrailError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -30,7 +30,7 @@ def ended_by_sigterm(step: str) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(signal.SIGTERM) or signal.SIG_DFL  # none that Python knows: one of a C library
 
     def on_term(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, before)  # a second one must not interrupt what ends the step in order

@@ -12,6 +12,7 @@ import yaml
 from tests.e2e.cluster import Namespace, Release, finish, run, tasks, trigger, wait_until
 from tests.e2e.conftest import RESTRICTED
 from tests.e2e.full.conftest import SECRET, storage
+from tests.e2e.test_install_command import check
 from tests.e2e.test_network_policies import TRY
 
 RISK, ADS = Namespace("skyrail-e2e-risk"), Namespace("skyrail-e2e-ads")
@@ -114,3 +115,12 @@ where client_addr is not null"
     encrypted, all_of_them = map(int, said.split())
     assert all_of_them
     assert encrypted == all_of_them
+
+
+def test_what_is_installed_for_teams_passes_and_would_not_change(shared: Release, team_values: Path):
+    """The cluster itself is asked about objects of three namespaces at once."""
+    done = check(shared.space.name, "--release", shared.name, "--values", str(team_values))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Nothing would change in {shared.name}." in done.stdout
+    for team in (RISK, ADS):
+        assert f"Teams: {team.name} is there, and enforces restricted." in done.stdout

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from skyrail.cli.main import app
 from skyrail.install import chart, programs, removal
+from skyrail.install.data import keeps, owned_claims
 from skyrail.install.programs import Done, Programs
-from skyrail.install.removal import RemovalError, keeps, owned_claims
+from skyrail.install.removal import RemovalError
 
 CLAIMS = ["sky-shared", "data-sky-postgresql-0", "data-sky-valkey-0", "spool-sky-workers-default-0"]
 OTHERS = ["data-sky-postgresql-backup", "spool-sky-workers-other-0", "data-0", "data-sky-valkey-old-0"]

@@ -177,6 +177,24 @@ def test_a_dag_cannot_say_that_it_is_another(
     assert [refused in one for one in failed] == ([True] if refused else [])
 
 
+@pytest.mark.parametrize(
+    ("template", "refused"),
+    [
+        pytest.param("/opt/airflow/pod_templates/small.yaml", False, id="00 a class's"),
+        pytest.param(None, False, id="10 none"),
+        pytest.param("/opt/airflow", True, id="20 a folder, at which the scheduler would end"),
+        pytest.param("/opt/airflow/pod_templates/../logs/mine.yaml", True, id="30 a file that a step wrote"),
+        pytest.param(7, True, id="40 no path"),
+    ],
+)
+def test_a_pod_template_is_one_of_the_platforms(template: Any, refused: bool):
+    """Airflow reads it before anybody else is asked."""
+    pytest.importorskip("airflow.providers.cncf.kubernetes")
+    from skyrail.executors import refusal
+
+    assert ("none of the platform's" in refusal({"pod_template_file": template})) is refused
+
+
 def test_the_log_of_a_running_step_is_looked_for_where_it_runs(teams: Path):
     """By its DAG's name: the api-server knows nothing else of a task's pod."""
     pytest.importorskip("airflow.providers.cncf.kubernetes")

@@ -64,7 +64,9 @@ def test_it_waits_until_the_migration_is_done(monkeypatch: pytest.MonkeyPatch, c
     assert capsys.readouterr().out.count("The database is empty") == 1
 
 
-def test_the_address_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_the_address_may_be_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     """As compose has it, whose containers have no secret among their variables."""
     (tmp_path / "database").write_text("postgresql://a@b/c\n")
     monkeypatch.delenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", raising=False)
@@ -73,6 +75,9 @@ def test_the_address_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(schema, "wait", lambda address, **_: asked.append(address))
     assert schema.main(["wait"]) == 0
     assert asked == ["postgresql://a@b/c"]
+    monkeypatch.delenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD")
+    assert schema.main(["wait"]) == 1
+    assert "Set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
