@@ -121,7 +121,7 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
     def execute_async(
         self, key: Any, command: Any, queue: str | None = None, executor_config: Any | None = None
     ) -> None:
-        """Start a task; with teams not one that says it is another's, or names a template that is not the platform's."""
+        """Start a task; with teams, not one that says it is another's, or names a template of its own."""
         if load(ResourceSettings).teams and (refused := refusal(executor_config)):
             self.log.error("Not started: %s %s", key, refused)
             self.fail(key=key, info=refused)
