@@ -1,15 +1,27 @@
-"""Run measurements: `python -m bench [NAME …]`, all but `cold` and `image` without names."""
+"""Run measurements: `python -m bench [NAME …]`, all but those apart without names."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-NAMES = ("capture", "chart", "lines", "metrics", "environments", "runs_page", "interval", "start", "cold", "image")
+NAMES = (
+    "capture",
+    "chart",
+    "lines",
+    "metrics",
+    "environments",
+    "runs_page",
+    "interval",
+    "start",
+    "cold",
+    "image",
+    "cluster",
+)
 """Modules of this package with a function `main`."""
 
-APART = ("cold", "image")
-"""Those that have to be asked for: one clones and installs, the other needs an engine with the images."""
+APART = ("cold", "image", "cluster")
+"""Those that have to be asked for: they clone and install, need an engine with the images, or an install to look at."""
 
 
 def main() -> int:
