@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skyrail.errors import SkyrailError
 from skyrail.install.logs import diagnosed, waiting_for_database
 from skyrail.install.manifests import Object, key
 from skyrail.install.programs import ProgramError, Programs
-from skyrail.install.stuck import Stuck, stuck, unready
+from skyrail.install.stuck import NEVER, Stuck, stuck, unready
 
 PAUSE = 2.0
 UNREADY_AFTER = 120.0
 """Seconds after which it is said that a part runs and does not answer: all parts start within one minute."""
+SAID_AFTER = 10.0
+"""Seconds after which a reason is shown: while all parts start, many wait for a moment for another."""
 LOG_AFTER = 15.0
 """Seconds that migrations may wait for the database's server before its answer is looked up."""
 
@@ -92,7 +94,8 @@ def wait(
             waiting = tuple(Part(f"{kind.lower()}/{name}", False, "?") for kind, name in sorted(names))
             progress = Progress(waiting, (Stuck("cluster", error.message, error.fix),), now)
         since = {each.topic: since.get(each.topic, now) for each in progress.stuck}
-        show(progress)
+        lasting = [each for each in progress.stuck if each.patience == NEVER or now - since[each.topic] >= SAID_AFTER]
+        show(replace(progress, stuck=tuple(lasting)))
         if progress.done:
             return
         hopeless = [each for each in progress.stuck if now - since[each.topic] >= each.patience]

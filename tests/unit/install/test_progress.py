@@ -123,9 +123,25 @@ def test_a_cluster_that_is_away_for_a_moment_is_waited_for():
     cluster = FakeCluster()
     ready = [workload("Deployment", ready=True)]
     cluster.objects += ready
-    answers = [Done(1, "", "The connection to the server 10.0.0.1:6443 was refused")]
+    answers = [Done(1, "", "The connection to the server 10.0.0.1:6443 was refused")] * 6
     execute = cluster.execute
     cluster.execute = lambda *call: answers.pop() if answers else execute(*call)  # type: ignore[method-assign]
     shown, _ = wait(cluster, ready)
-    assert [each.done for each in shown] == [False, True]
-    assert "does not answer" in shown[0].stuck[0].reason
+    assert [each.done for each in shown] == [False] * 6 + [True]
+    assert [bool(each.stuck) for each in shown] == [False] * 5 + [True, False]
+    assert "does not answer" in shown[5].stuck[0].reason
+
+
+def test_what_passes_by_itself_is_not_shown():
+    """All parts start at once, and wait for a moment for the job that makes secrets, or for a node."""
+    cluster = FakeCluster()
+    cluster.objects.append(workload("Deployment", ready=False))
+    state = {"waiting": {"reason": "CreateContainerConfigError", "message": "couldn't find key password"}}
+    cluster.objects.append(_pod("sky-a-1", state))
+    shown = []
+    tools = Programs("team", execute=cluster.execute)
+    ticks = iter(range(0, 100, 4))
+    names = cluster.objects[-2:-1]
+    with pytest.raises(StuckError, match="cannot start: couldn't find key password"):
+        progress.wait(tools, "sky", names, shown.append, timeout=20, clock=lambda: next(ticks), sleep=lambda _: None)
+    assert [bool(each.stuck) for each in shown] == [False, False, False, True, True]

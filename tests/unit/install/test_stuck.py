@@ -217,3 +217,15 @@ def test_what_runs_and_does_not_answer_is_named_with_its_probe():
         "scheduler runs and is not ready: Startup probe failed: No SchedulerJob has ever sent a heartbeat."
     )
     assert unready([one], []) == []
+
+
+def test_an_image_has_waited_as_long_between_two_tries():
+    """Clusters write another sentence then, and it would be a new reason with a minute of its own."""
+    states = [waiting("ErrImagePull", PULL), waiting("ImagePullBackOff", f"{BACK_OFF}: ErrImagePull: {PULL}")]
+    first, second = [stuck([pod(container(state))], [], [], [])[0] for state in states]
+    assert first == second
+
+
+def test_a_registry_whose_name_nobody_knows_is_not_waited_for():
+    said = "dial tcp: lookup registry.exmaple.com on 10.0.0.10:53: no such host"
+    assert stuck([pod(container(waiting("ErrImagePull", said)))], [], [], [])[0].patience == SOON
