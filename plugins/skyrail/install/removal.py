@@ -136,6 +136,7 @@ def remove(
     if removal.keep and not removal.kept_now:
         _keep_data(tools, removal, chart)
         say("Its volumes and secrets are marked to stay.")
+    _end_workers(tools, removal.release)
     tools.change(tools.helm("uninstall", removal.release, seconds=300), f"Helm could not uninstall {removal.release}")
     # Not by --wait: a step that runs holds the shared volume, and Helm would wait for its end, which may be hours.
     deadline = clock() + timeout
@@ -154,10 +155,11 @@ def remove(
             say(f"Waiting for {', '.join(left[:3])}{f' and {len(left) - 3} more' if len(left) > 3 else ''}")
             said = left
         if clock() > deadline:
+            force = f"kubectl --namespace {tools.namespace} delete"
             raise RemovalError(
                 f"After {timeout:.0f} s there still is {', '.join(left)}.",
-                fix=f"`kubectl --namespace {tools.namespace} describe {left[0]}` says why. To remove it by hand:"
-                f" kubectl --namespace {tools.namespace} delete {' '.join(left)}",
+                fix=f"`kubectl --namespace {tools.namespace} describe {left[-1]}` says why. To end it by force:"
+                f" {force} {' '.join(left)} --grace-period=0 --force",
             )
         sleep(PAUSE)
 
@@ -165,6 +167,15 @@ def remove(
 def _workers(release: str) -> str:
     # Their own patience is an hour, for upgrades.
     return f"app.kubernetes.io/name=skyrail,app.kubernetes.io/component=workers,app.kubernetes.io/instance={release}"
+
+
+def _end_workers(tools: Programs, release: str) -> None:
+    """Tell workers to end within the grace, before Helm tells them to end within their own patience.
+
+    Whatever is said later: a node that waits for the end of a pod does not hear that it shall wait less.
+    """
+    tools.kubectl("delete", "statefulsets", "-l", _workers(release), "--cascade=orphan")
+    tools.kubectl("delete", "pods", "-l", _workers(release), "--wait=false", f"--grace-period={GRACE}")
 
 
 def _keep_data(tools: Programs, removal: Removal, chart: Chart) -> None:
@@ -178,7 +189,7 @@ def _keep_data(tools: Programs, removal: Removal, chart: Chart) -> None:
             f"{removal.release} was not installed with keepData, and this Skyrail has {chart.label}.", fix=fix
         )
     arguments = ["upgrade", removal.release, str(chart.folder), "--reuse-values", "--set", "keepData=true"]
-    tools.change(tools.helm(*arguments, seconds=300), "The data cannot be marked to stay")
+    releases.apply(tools, arguments, "The data cannot be marked to stay")
     if not keeps(releases.current(tools, removal.release)):
         raise RemovalError("The release does not keep its data though keepData is set.", fix=fix)
 

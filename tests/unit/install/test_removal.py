@@ -47,7 +47,7 @@ class Installed(FakeCluster):
     def _kubectl_delete(self, words: list[str], text: str) -> Any:
         if words[0] == "pods":
             self.objects = [one for one in self.objects if one["kind"] != "Pod"]
-        else:
+        elif words[0] != "statefulsets":
             kind = {"persistentvolumeclaims": "PersistentVolumeClaim", "secrets": "Secret"}[words[0]]
             names = [word for word in words[1:] if not word.startswith("-")]
             self.objects = [one for one in self.objects if one["kind"] != kind or one["metadata"]["name"] not in names]
@@ -94,6 +94,16 @@ def test_data_is_kept_though_it_was_not_installed_so():
     assert cluster.names("Pod") == []
     [upgrade, uninstalled] = [each.split()[1] for each in cluster.commands if each.startswith(("helm up", "helm un"))]
     assert (upgrade, uninstalled) == ("upgrade", "uninstall")
+
+
+def test_workers_are_told_their_grace_before_helm_tells_them_an_hour():
+    """And their StatefulSet is gone by then: it would make them again."""
+    cluster = Installed()
+    remove(cluster, False)
+    told = [each for each in cluster.commands if each.startswith(("kubectl", "helm un")) and " get " not in each]
+    assert ["statefulsets" in told[0], "--cascade=orphan" in told[0]] == [True, True]
+    assert ["component=workers" in told[1], "--grace-period=30" in told[1]] == [True, True]
+    assert told[2].startswith("helm uninstall")
 
 
 def test_without_a_word_it_is_as_it_was_installed():
