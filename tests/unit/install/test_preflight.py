@@ -359,3 +359,12 @@ def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 )
 def test_each_object_that_a_dry_run_refuses_is_one_sentence(said: str, found: list[str]):
     assert [each.found for each in admission(1, said)] == found
+
+
+def test_what_a_dry_run_cannot_know_is_no_refusal():
+    """An administrator of one namespace binds Roles that it did not make, since nothing is made."""
+    start = 'Error from server (NotFound): error when creating "STDIN": rolebindings.rbac.authorization.k8s.io'
+    said = f'{start} "sky-scheduler" not found\n{start} "sky-secrets" not found'
+    assert [each.state for each in admission(1, said)] == [State.OK]
+    [refusal] = admission(1, f"{said}\nError from server (Forbidden): admission webhook denied the request: no")
+    assert refusal.found == "admission webhook denied the request: no"
