@@ -100,9 +100,9 @@ def wait(
             return
         hopeless = [each for each in progress.stuck if now - since[each.topic] >= each.patience]
         if hopeless:
-            raise _error(release, hopeless, f"{release} cannot start, and waiting would not change it.")
+            raise _error(tools, release, hopeless, f"{release} cannot start, and waiting would not change it.")
         if now >= timeout:
-            raise _error(release, progress.stuck, f"{release} is not ready after {timeout:.0f} s.", progress)
+            raise _error(tools, release, progress.stuck, f"{release} is not ready after {timeout:.0f} s.", progress)
         sleep(PAUSE)
 
 
@@ -139,8 +139,11 @@ def _log(tools: Programs, one: Stuck) -> str:
     return done.out if done.code == 0 else ""
 
 
-def _error(release: str, found: Sequence[Stuck], message: str, progress: Progress | None = None) -> StuckError:
+def _error(
+    tools: Programs, release: str, found: Sequence[Stuck], message: str, progress: Progress | None = None
+) -> StuckError:
     lines = [message]
+    context = f" --context {tools.context}" if tools.context else ""
     for each in found:
         lines += [f"  {each.name}: {each.reason}"] + ([f"  → {each.fix}"] if each.fix else [])
     if not found and progress:
@@ -148,5 +151,5 @@ def _error(release: str, found: Sequence[Stuck], message: str, progress: Progres
     return StuckError(
         "\n".join(lines),
         fix="What was made stays. Mend it and run the same command again, or remove it:"
-        f" skyrail uninstall --release {release}",
+        f" skyrail uninstall --namespace {tools.namespace} --release {release}{context}",
     )

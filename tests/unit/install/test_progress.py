@@ -71,7 +71,7 @@ def test_it_gives_up_at_its_deadline_and_names_what_is_not_ready():
     cluster.objects.append(workload("Deployment", ready=False))
     with pytest.raises(StuckError, match=r"not ready after 60 s.\n  deployment/sky-a: 0/1 ready") as caught:
         wait(cluster, cluster.objects[-1:], timeout=60)
-    assert "skyrail uninstall --release sky" in caught.value.fix
+    assert "skyrail uninstall --namespace team --release sky" in caught.value.fix
 
 
 def _pod(name: str, state: Object, component: str = "api-server", *, start: bool = False) -> Object:
