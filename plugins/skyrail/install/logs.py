@@ -9,7 +9,7 @@ from skyrail.install.manifests import Object
 from skyrail.install.stuck import NEVER, SOON, UNTIL_DEADLINE, Stuck
 
 LOGS = (
-    (r"password authentication failed|SASL authentication failed|no password supplied",
+    (r"password authentication failed|refuses the password|SASL authentication failed|no password supplied",
      "The database refuses the password: correct the Secret that database.passwordSecret names.", SOON),
     (r'database "[^"]*" does not exist', "Make the database, or correct database.name.", SOON),
     (r'role "[^"]*" does not exist', "Make the user, or correct database.user.", SOON),
@@ -21,6 +21,11 @@ LOGS = (
      "Correct database.ssl, or let the cluster in.", SOON),
     (r"Connection refused|timeout expired|timed out|No route to host",
      "See that the cluster reaches the database: its host, port and firewall.", UNTIL_DEADLINE),
+    # The sentences of skyrail.operations, which say what to do themselves.
+    (r"lets nobody in without TLS|does not let the user|there is no database|knows no user|offers no TLS"
+     r"|database at \S+ cannot be trusted", "Its last lines say what to do.", SOON),
+    (r"newer release than this image|that of an Airflow 2|belongs to another program",
+     "Its last lines say what to do.", NEVER),
     (r"Can't locate revision|Revision .* is not present",
      "The database is of another release of Airflow: install that release of Skyrail, or restore it.", NEVER),
 )  # fmt: skip

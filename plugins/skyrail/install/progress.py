@@ -17,6 +17,8 @@ UNREADY_AFTER = 120.0
 """Seconds after which it is said that a part runs and does not answer: all parts start within one minute."""
 SAID_AFTER = 10.0
 """Seconds after which a reason is shown: while all parts start, many wait for a moment for another."""
+FORGOTTEN_AFTER = 120.0
+"""Seconds after which a reason that was not seen again counts as new: what crashes runs for a while between."""
 LOG_AFTER = 15.0
 """Seconds that migrations may wait for the database's server before its answer is looked up."""
 
@@ -85,6 +87,7 @@ def wait(
     names = {key(one) for one in objects if one["kind"] in ("Deployment", "StatefulSet", "Job")}
     began = clock()
     since: dict[tuple[str, str], float] = {}
+    seen: dict[tuple[str, str], float] = {}
     while True:
         now = clock() - began
         try:
@@ -93,7 +96,11 @@ def wait(
             # The API may be away for a moment, as when its own node is replaced.
             waiting = tuple(Part(f"{kind.lower()}/{name}", False, "?") for kind, name in sorted(names))
             progress = Progress(waiting, (Stuck("cluster", error.message, error.fix),), now)
-        since = {each.topic: since.get(each.topic, now) for each in progress.stuck}
+        for each in progress.stuck:
+            if now - seen.get(each.topic, now) > FORGOTTEN_AFTER:
+                del since[each.topic]
+            seen[each.topic] = now
+            since.setdefault(each.topic, now)
         lasting = [each for each in progress.stuck if each.patience == NEVER or now - since[each.topic] >= SAID_AFTER]
         show(replace(progress, stuck=tuple(lasting)))
         if progress.done:
@@ -117,7 +124,7 @@ def look(tools: Programs, release: str, names: set[tuple[str, str]], seconds: fl
     parts += [Part(f"{kind.lower()}/{name}", False, "0/1") for kind, name in names - there]
     if all(each.ready for each in parts):
         return Progress(tuple(sorted(parts, key=lambda each: each.name)), (), seconds)
-    pods = [one for one in found or () if one["kind"] == "Pod" and _of_platform(one)]
+    pods = newest([one for one in found or () if one["kind"] == "Pod" and _of_platform(one)])
     claims = [one for one in found or () if one["kind"] == "PersistentVolumeClaim"]
     events = tools.get("events") or []
     problems = stuck(pods, workloads, claims, events)
@@ -127,6 +134,29 @@ def look(tools: Programs, release: str, names: set[tuple[str, str]], seconds: fl
         problems += waiting_for_database(pods)
     said = tuple(diagnosed(each, _log(tools, each)) if each.log else each for each in problems)
     return Progress(tuple(sorted(parts, key=lambda each: each.name)), said, seconds)
+
+
+def newest(pods: Sequence[Object]) -> list[Object]:
+    """Return pods without those that an upgrade replaces: why they do not start does not matter any more.
+
+    A Deployment keeps them until new ones are ready.
+    """
+    latest: dict[tuple[str, ...], tuple[str, str]] = {}
+    for pod in pods:
+        made = pod["metadata"].get("creationTimestamp") or ""
+        latest[_part(pod)] = max(latest.get(_part(pod), ("", "")), (made, _revision(pod)))
+    return [pod for pod in pods if _revision(pod) == latest[_part(pod)][1]]
+
+
+def _part(pod: Object) -> tuple[str, ...]:
+    labels = pod["metadata"]["labels"]
+    # Only pods of Deployments are there beside those of before.
+    own = "" if _revision(pod) else pod["metadata"]["name"]
+    return labels.get("app.kubernetes.io/component", ""), own
+
+
+def _revision(pod: Object) -> str:
+    return str(pod["metadata"]["labels"].get("pod-template-hash", ""))
 
 
 def _of_platform(pod: Object) -> bool:
