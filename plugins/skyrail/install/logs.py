@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from skyrail.install.manifests import Object
 from skyrail.install.stuck import NEVER, SOON, UNTIL_DEADLINE, Stuck
 
 LOGS = (
     (r"password authentication failed|refuses the password|SASL authentication failed|no password supplied",
-     "The database refuses the password: correct the Secret that database.passwordSecret names.", SOON),
+     "The database refuses the password: correct the Secret that database.passwordSecret names, and restart what has"
+     " the old one: kubectl rollout restart deployment RELEASE-pgbouncer.", SOON),
     (r'database "[^"]*" does not exist', "Make the database, or correct database.name.", SOON),
     (r'role "[^"]*" does not exist', "Make the user, or correct database.user.", SOON),
     (r"could not translate host name|Name or service not known|Temporary failure in name resolution",
@@ -47,15 +48,21 @@ def diagnosed(one: Stuck, log: str) -> Stuck:
     return Stuck(one.name, f"{one.reason} Its last lines:\n{shown}", fix, patience)
 
 
-def waiting_for_database(pods: Iterable[Object]) -> list[Stuck]:
-    """Return the pods of migrations that still wait for the database's server: only their log says what it answers."""
+def waiting_for_database(pods: Sequence[Object]) -> list[Stuck]:
+    """Return the pods that still wait for the database's server: only their log says what it answers.
+
+    While migrations are at it, only theirs: the others wait for them.
+    """
+    migrating = [pod for pod in pods if _migrates(pod) and (pod.get("status") or {}).get("phase") != "Succeeded"]
     found = []
-    for pod in pods:
-        if pod["metadata"].get("labels", {}).get("app.kubernetes.io/component") != "migrations":
-            continue
+    for pod in migrating or pods:
         for container in (pod.get("status") or {}).get("initContainerStatuses") or []:
-            if (container.get("state") or {}).get("running"):
-                name = pod["metadata"]["name"]
+            if container["name"] == "wait" and (container.get("state") or {}).get("running"):
+                name, who = pod["metadata"]["name"], "Migrations wait" if migrating else "It waits"
                 log = (name, "--container", container["name"])
-                found.append(Stuck(f"pod/{name}", "Migrations wait for the database.", "", UNTIL_DEADLINE, log))
+                found.append(Stuck(f"pod/{name}", f"{who} for the database.", "", UNTIL_DEADLINE, log))
     return found
+
+
+def _migrates(pod: Object) -> bool:
+    return pod["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "migrations"

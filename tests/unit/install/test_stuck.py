@@ -229,3 +229,13 @@ def test_an_image_has_waited_as_long_between_two_tries():
 def test_a_registry_whose_name_nobody_knows_is_not_waited_for():
     said = "dial tcp: lookup registry.exmaple.com on 10.0.0.10:53: no such host"
     assert stuck([pod(container(waiting("ErrImagePull", said)))], [], [], [])[0].patience == SOON
+
+
+def test_all_that_wait_for_the_database_are_named_when_migrations_are_over():
+    """PgBouncer may have another password than they had."""
+    waits = pod(start=(container({"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "wait"),))
+    migrations = pod(phase="Running")
+    migrations["metadata"] = {"name": "sky-migrations-1", "labels": {"app.kubernetes.io/component": "migrations"}}
+    assert waiting_for_database([waits, migrations]) == []
+    migrations["status"]["phase"] = "Succeeded"
+    assert [each.name for each in waiting_for_database([waits, migrations])] == ["pod/sky-scheduler-0"]
