@@ -18,6 +18,11 @@ PAUSE = 2.0
 GRACE = 30
 """Seconds that workers and steps get to end: what they report to is gone, so that they cannot finish in earnest."""
 KEEP = {"helm.sh/resource-policy": "keep"}
+OWN_SECRETS = (
+    "secrets.airflow", "database.passwordSecret", "mlflow.passwordSecret", "broker.urlSecret", "storage.keySecret",
+    "ingress.tlsSecret", "tls.secret",
+)  # fmt: skip
+"""Values that name a Secret which somebody made."""
 RETAIN = "persistentVolumeClaimRetentionPolicy"
 
 
@@ -221,8 +226,7 @@ def remaining(tools: Programs, removal: Removal, values: Mapping[str, Any]) -> l
             if names:
                 lines.append(f"{kind}: {', '.join(names)}")
                 lines.append(f"  kubectl --namespace {namespace} delete {kind} {' '.join(names)}")
-    own = [at(values, path) for path in ("secrets.airflow", "database.passwordSecret", "broker.urlSecret")]
-    if named := [name for name in own if name]:
+    if named := [name for name in dict.fromkeys(at(values, path) for path in OWN_SECRETS) if name]:
         lines.append(f"secrets of yours: {', '.join(named)}")
     if host := at(values, "database.host"):
         lines.append(f"the databases on {host}, with all that is in them")

@@ -162,7 +162,9 @@ def test_what_does_not_go_away_is_named(monkeypatch: pytest.MonkeyPatch):
 def test_what_is_left_is_said_with_what_removes_it():
     tools = Programs("team", execute=Installed(keep=True).execute)
     plan = removal.look(tools, "sky", None)
-    lines = removal.remaining(tools, plan, {"database": {"host": "pg"}, "storage": {"bucket": "s3://b"}})
+    values = {"database": {"host": "pg", "passwordSecret": "p"}, "mlflow": {"passwordSecret": "m"}}
+    lines = removal.remaining(tools, plan, {**values, "storage": {"bucket": "s3://b"}})
+    assert "secrets of yours: p, m" in lines
     assert f"  kubectl --namespace team delete secrets {' '.join(SECRETS)}" in lines
     assert "the databases on pg, with all that is in them" in lines
     assert lines[-1] == "  kubectl delete namespace team"
