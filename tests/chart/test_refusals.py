@@ -216,6 +216,12 @@ CASES = [
         id="170 no scheme",
     ),
     pytest.param(
+        {"ingress": {"kind": "ingress", "host": "https://a.example.com/"}},
+        'ingress.host is "https://a.example.com/", which is no host name.',
+        {"ingress": {"kind": "ingress", "host": "a.example.com"}},
+        id="175 a scheme",
+    ),
+    pytest.param(
         {"storage": {"bucket": "company-skyrail"}},
         'storage.bucket is "company-skyrail", which does not say whose bucket it is.',
         {"storage": {"bucket": "gs://company-skyrail"}},

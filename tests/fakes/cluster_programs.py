@@ -66,6 +66,8 @@ class FakeCluster:
         self.hidden: set[str] = set()
         """Resources that nobody lets us see."""
         self.server = "v1.34.4"
+        self.server_says = ""
+        """What it says instead of its version."""
         self.helm_version = "v3.19.0"
         self.api_versions = API_VERSIONS
         self.dry_run = Done(0)
@@ -105,6 +107,8 @@ class FakeCluster:
 
     def _kubectl_version(self, words: list[str], text: str) -> Done:
         client = {"clientVersion": {"gitVersion": "v1.34.1"}}
+        if self.server_says:
+            return Done(1, json.dumps(client), self.server_says)
         if not self.server:
             return Done(1, json.dumps(client), "The connection to the server 10.0.0.1:6443 was refused - did you …?")
         return Done(0, json.dumps({**client, "serverVersion": {"gitVersion": self.server}}))

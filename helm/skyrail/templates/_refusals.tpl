@@ -56,6 +56,9 @@ said which key was meant.
 {{- if and .Values.storage.bucket (not (regexMatch "^[a-z0-9]+://[^/ ]+" .Values.storage.bucket)) }}
 {{- fail (printf "\nstorage.bucket is %q, which does not say whose bucket it is.\nPlease write its address:\nstorage:\n  bucket: s3://%s" .Values.storage.bucket .Values.storage.bucket) }}
 {{- end }}
+{{- if and .Values.ingress.host (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" .Values.ingress.host)) }}
+{{- fail (printf "\ningress.host is %q, which is no host name.\nPlease write it alone, without a scheme or a path:\ningress:\n  host: airflow.example.com" .Values.ingress.host) }}
+{{- end }}
 {{- if and .Values.ingress.host (not .Values.ingress.kind) }}
 {{- fail (printf "\nNothing leads from %s to the web server.\nPlease say what should, `ingress` or `gateway`:\ningress:\n  kind: ingress" .Values.ingress.host) }}
 {{- end }}

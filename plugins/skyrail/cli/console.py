@@ -53,7 +53,8 @@ def as_typed(text: str) -> str:
     return _COMMAND.sub(lambda _: program(), text)
 
 
-_COMMAND = re.compile(r"(?<![\w/.`-])skyrail(?= (?:up|down|login|status|install|uninstall|explain|lock|env)\b)")
+# Not after `--`: what runs in a container has the name that it has there.
+_COMMAND = re.compile(r"(?<![\w/.`-])(?<!-- )skyrail(?= (?:up|down|login|status|install|uninstall|explain|lock|env)\b)")
 
 
 def show_error(error: SkyrailError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,8 +15,9 @@ from skyrail.install.adoption.sources import adoption
 from skyrail.install.checks import Check, passed, refused, unknown
 from skyrail.install.checks.access import ingress, kinds
 from skyrail.install.checks.admission import admission
-from skyrail.install.checks.namespace import namespace, of_team, owners, release
+from skyrail.install.checks.namespace import names, namespace, of_team, owners, release
 from skyrail.install.checks.nodes import gpus, room, usable
+from skyrail.install.checks.quantities import quantities
 from skyrail.install.checks.quota import limits, quota
 from skyrail.install.checks.repository import repository
 from skyrail.install.checks.rights import Right, answer, review, rights, wanted
@@ -39,13 +41,16 @@ def check(tools: Programs, request: Request) -> Plan:
         plan.checks += programs(missing)
         choose(plan, {})
         return plan
+    if wrong := names(tools.namespace, request.release):
+        plan.checks += wrong
+        choose(plan, {})
+        return plan
     plan.checks.append(helm(tools.helm("version", "--template", "{{.Version}}").out))
     said = tools.kubectl("version", "-o", "json", seconds=20)
     versions = json.loads(said.out or "{}")
     server = versions.get("serverVersion", {}).get("gitVersion", "")
     if not server:
-        fix = "`kubectl cluster-info` asks the same cluster. Choose another one with --context."
-        plan.checks.append(refused("Cluster", f"It does not answer: {said.reason}", fix))
+        plan.checks.append(_silent(said.reason))
         choose(plan, {})
         return plan
     plan.checks += kubernetes(versions["clientVersion"]["gitVersion"], server, request.chart.minimum)
@@ -63,16 +68,36 @@ def check(tools: Programs, request: Request) -> Plan:
         plan.checks.append(unknown("The rest", "Only what is rendered can be compared with the cluster."))
         return plan
     plan.objects = load(text)
+    if wrong := quantities(plan.objects):
+        plan.checks += wrong
+        plan.checks.append(unknown("The rest", "Only what is rendered can be compared with the cluster."))
+        return plan
     plan.before = releases.current(tools, request.release) if plan.exists else []
     plan.checks += _cluster(tools, plan, text)
     return plan
+
+
+def _silent(reason: str) -> Check:
+    if "logged in" in reason or "credentials" in reason:
+        fix = "Sign in again, or choose another cluster with --context."
+        return refused("Cluster", f"It does not know you: {reason}", fix)
+    fix = "`kubectl cluster-info` asks the same cluster. Choose another one with --context."
+    return refused("Cluster", f"It does not answer: {reason}", fix)
+
+
+_AT = re.compile(r"^- at '/([^']*)'")
+
+
+def _place(found: re.Match[str]) -> str:
+    return found[1].replace("/", ".")
 
 
 def _sentence(message: str) -> tuple[str, str]:
     """Split what the chart says into what is wrong and what to write."""
     first, _, rest = message.partition("\n")
     if first.startswith("values don't meet"):  # the schema's own words: the mistakes are below
-        return " ".join(rest.split("\n")[1:]), "Each key is described in docs/reference/values.md."
+        mistakes = [_AT.sub(_place, each) for each in rest.split("\n")[1:]]
+        return "; ".join(mistakes), "Each key is described in docs/reference/values.md."
     return first, rest or "Each key is described in docs/reference/values.md."
 
 
@@ -93,7 +118,8 @@ def _cluster(tools: Programs, plan: Plan, text: str) -> Iterator[Check]:
     ranges = tools.get("limitranges")
     yield from quota(objects, tools.get("resourcequotas"), ranges, plan.before)
     yield from limits(objects, ranges)
-    yield from _way_in(tools, values)
+    if passed(there):
+        yield from _way_in(tools, values)
     wanted_secrets = named(values)
     yield from secrets(wanted_secrets, _keys(tools, list(wanted_secrets)), tools.namespace)
     missing = {tools.namespace} if plan.new_namespace else set()
@@ -109,7 +135,7 @@ def _cluster(tools: Programs, plan: Plan, text: str) -> Iterator[Check]:
     yield from adoption(tools, name, values, plan.request.chart, objects, plan.request.sources)
     live = tools.get("--filename", "-", "--ignore-not-found", text=text) if passed(there) else None
     plan.live = live or []
-    mine = list(owners(objects, live, name, tools.namespace))
+    mine = list(owners(objects, live, name, tools.namespace)) if passed(there) else []
     yield from mine
     # Namespaces that are not there, foreign objects and a lack of rights would only be said a second time.
     if tools.namespace not in missing and passed([*permitted, *there, *mine]):

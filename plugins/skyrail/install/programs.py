@@ -120,5 +120,8 @@ class Programs:
             ProgramError: it failed.
         """
         if done.code:
-            raise ProgramError(f"{what}: {done.err.strip() or done.reason}")
+            # Helm 4 logs beside what it complains about, which it says last.
+            lines = [line for line in done.err.splitlines() if line.strip() and not line.startswith("level=")]
+            said = "\n".join(lines)
+            raise ProgramError(f"{what}: {said or done.reason}")
         return done.out

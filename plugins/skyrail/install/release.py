@@ -16,6 +16,7 @@ from skyrail.install.manifests import Object, load
 from skyrail.install.programs import Programs
 from skyrail.install.values import Values
 
+_CONFLICT = re.compile(r"Apply failed with \d+ conflict")
 _WHERE = re.compile(r"^.*?(?:execution error at \([^)]*\)|error calling fail): ?", re.DOTALL)
 
 
@@ -106,4 +107,18 @@ def upgrade(programs: Programs, release: str, chart: Chart, files: Sequence[Path
     # Only where it is not there: who may not make namespaces would be refused for one that is.
     create = ["--create-namespace"] if new_namespace else []
     arguments = ["upgrade", release, str(chart.folder), "--install", *create, *named]
-    programs.change(programs.helm(*arguments, seconds=300), f"Helm could not install {release}")
+    apply(programs, arguments, f"Helm could not install {release}")
+
+
+def apply(programs: Programs, arguments: Sequence[str], what: str) -> None:
+    """Run an upgrade by Helm; what was changed by hand is set back.
+
+    Helm 3 does that by itself. Helm 4 applies on the server, and stops where somebody else has set a field.
+
+    Raises:
+        ProgramError: Helm was refused.
+    """
+    done = programs.helm(*arguments, seconds=300)
+    if done.code and _CONFLICT.search(done.err):
+        done = programs.helm(*arguments, "--force-conflicts", seconds=300)
+    programs.change(done, what)

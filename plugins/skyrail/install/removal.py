@@ -18,6 +18,11 @@ from skyrail.install.values import at
 PAUSE = 2.0
 GRACE = 30
 """Seconds that workers and steps get to end: what they report to is gone, so that they cannot finish in earnest."""
+OWN_SECRETS = (
+    "secrets.airflow", "database.passwordSecret", "mlflow.passwordSecret", "broker.urlSecret", "storage.keySecret",
+    "ingress.tlsSecret", "tls.secret",
+)  # fmt: skip
+"""Values that name a Secret which somebody made."""
 
 
 class RemovalError(SkyrailError):
@@ -110,6 +115,7 @@ def remove(
     if removal.keep and not removal.kept_now:
         _keep_data(tools, removal, chart)
         say("Its volumes and secrets are marked to stay.")
+    _end_workers(tools, removal.release)
     tools.change(tools.helm("uninstall", removal.release, seconds=300), f"Helm could not uninstall {removal.release}")
     # Not by --wait: a step that runs holds the shared volume, and Helm would wait for its end, which may be hours.
     deadline = clock() + timeout
@@ -130,10 +136,11 @@ def remove(
             say(f"Waiting for {', '.join(left[:3])}{f' and {len(left) - 3} more' if len(left) > 3 else ''}")
             said = left
         if clock() > deadline:
+            force = f"kubectl --namespace {tools.namespace} delete"
             raise RemovalError(
                 f"After {timeout:.0f} s there still is {', '.join(left)}.",
-                fix=f"`kubectl --namespace {tools.namespace} describe {left[0]}` says why. To remove it by hand:"
-                f" kubectl --namespace {tools.namespace} delete {' '.join(left)}",
+                fix=f"`kubectl --namespace {tools.namespace} describe {left[-1]}` says why. To end it by force:"
+                f" {force} {' '.join(left)} --grace-period=0 --force",
             )
         sleep(PAUSE)
 
@@ -147,6 +154,15 @@ def _workers(release: str) -> str:
     return f"app.kubernetes.io/name=skyrail,app.kubernetes.io/component=workers,app.kubernetes.io/instance={release}"
 
 
+def _end_workers(tools: Programs, release: str) -> None:
+    """Tell workers to end within the grace, before Helm tells them to end within their own patience.
+
+    Whatever is said later: a node that waits for the end of a pod does not hear that it shall wait less.
+    """
+    tools.kubectl("delete", "statefulsets", "-l", _workers(release), "--cascade=orphan")
+    tools.kubectl("delete", "pods", "-l", _workers(release), "--wait=false", f"--grace-period={GRACE}")
+
+
 def _keep_data(tools: Programs, removal: Removal, chart: Chart) -> None:
     """Set the value `keepData` of a release: Helm decides by what was installed last, not by what objects say now.
 
@@ -158,7 +174,7 @@ def _keep_data(tools: Programs, removal: Removal, chart: Chart) -> None:
             f"{removal.release} was not installed with keepData, and this Skyrail has {chart.label}.", fix=fix
         )
     arguments = ["upgrade", removal.release, str(chart.folder), "--reuse-values", "--set", "keepData=true"]
-    tools.change(tools.helm(*arguments, seconds=300), "The data cannot be marked to stay")
+    releases.apply(tools, arguments, "The data cannot be marked to stay")
     if not keeps(releases.current(tools, removal.release)):
         raise RemovalError("The release does not keep its data though keepData is set.", fix=fix)
 
@@ -190,8 +206,7 @@ def remaining(tools: Programs, removal: Removal, values: Mapping[str, Any]) -> l
             if names:
                 lines.append(f"{kind}: {', '.join(names)}")
                 lines.append(f"  kubectl --namespace {namespace} delete {kind} {' '.join(names)}")
-    own = [at(values, path) for path in ("secrets.airflow", "database.passwordSecret", "broker.urlSecret")]
-    if named := [name for name in own if name]:
+    if named := [name for name in dict.fromkeys(at(values, path) for path in OWN_SECRETS) if name]:
         lines.append(f"secrets of yours: {', '.join(named)}")
     if host := at(values, "database.host"):
         lines.append(f"the databases on {host}, with all that is in them")

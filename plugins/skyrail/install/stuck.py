@@ -19,7 +19,8 @@ PULLING = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInsp
 WAITING = ("ContainerCreating", "PodInitializing", "")
 
 NO_CURE = re.compile(
-    r"not found|manifest unknown|unauthorized|denied|forbidden|authorization failed|no match for platform|not exist",
+    r"not found|no such host|manifest unknown|unauthorized|denied|forbidden|authorization failed|no match for platform"
+    r"|not exist",
     re.IGNORECASE,
 )
 _ANSWER = re.compile(r"(?:rpc error: code = \w+ desc = )")
@@ -177,7 +178,9 @@ def _pull(pod: str, image: str, message: str, events: Sequence[Object]) -> Stuck
     # Older clusters say `Back-off pulling image` alone, and the registry's answer in an event.
     if "back-off" in message.lower() and "err" not in message.lower():
         message = _last(events, "Pod", pod, "Failed", with_text=image) or message
-    answer = _plain(message).replace(f'Failed to pull image "{image}": ', "")
+    # Between two tries newer clusters put their waiting in front: it is the same reason, and has waited as long.
+    answer = _plain(message).removeprefix(f'Back-off pulling image "{image}": ErrImagePull: ')
+    answer = answer.replace(f'Failed to pull image "{image}": ', "")
     fix = "Push the images to where nodes can fetch them, and name it: --registry REGISTRY."
     if re.search(r"unauthorized|denied|authorization failed|no basic auth", answer, re.IGNORECASE):
         fix = "Name a Secret with the registry's credentials: image.pullSecrets."

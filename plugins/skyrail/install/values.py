@@ -169,6 +169,8 @@ def read(files: Sequence[Path]) -> Values:
             raise SkyrailError(
                 f"The values file {file} cannot be read: {error.strerror}.", fix="Name one that is there."
             ) from None
+        except UnicodeDecodeError:
+            raise SkyrailError(f"{file} is no text.", fix="Name a file with YAML.") from None
         except yaml.YAMLError as error:
             raise SkyrailError(f"{file} is no YAML: {error}", fix="Correct the line that it names.") from None
         if loaded is not None and not isinstance(loaded, dict):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from skyrail.cli import remote_login
+from skyrail.cli import console, remote_login
 from skyrail.cli.main import app
 from skyrail.errors import SkyrailError
 
@@ -75,3 +75,10 @@ def test_what_kubectl_says_is_passed_on(kubectl: Path):
     (kubectl / "kubectl").write_text("#!/bin/sh\necho 'Error from server (Forbidden): no' >&2\nexit 1\n")
     with pytest.raises(SkyrailError, match="Forbidden"):
         remote_login.remote_login("team", "sky", None)
+
+
+def test_what_failed_is_said_as_it_was(monkeypatch: pytest.MonkeyPatch):
+    """In a container `skyrail` has its own name, whatever a person here types."""
+    monkeypatch.setattr(console, "program", lambda: ".venv/bin/skyrail")
+    assert console.as_typed("kubectl exec x -- skyrail login") == "kubectl exec x -- skyrail login"
+    assert console.as_typed("Sign in: skyrail login") == "Sign in: .venv/bin/skyrail login"

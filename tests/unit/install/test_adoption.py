@@ -184,7 +184,7 @@ def test_settings_that_change_are_named_with_their_reason(tmp_path: Path):
     )
     rows = {each.name: each for each in settings.settings(chart.find(), list(render()), file)}
     changed = rows["Settings"].fix
-    assert "[core] executor: LocalExecutor → CeleryExecutor,KubernetesExecutor" in changed
+    assert "[core] executor: LocalExecutor → CeleryExecutor,skyrail.executors.KubernetesExecutor" in changed
     assert "[core] auth_manager: " in changed
     assert "(Nobody gets in until a rule lets them in.)" in changed
     assert "load_examples" not in changed

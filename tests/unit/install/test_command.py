@@ -15,7 +15,7 @@ from skyrail.cli.main import app
 from skyrail.errors import SkyrailError
 from skyrail.install import progress
 from skyrail.install.manifests import load
-from skyrail.install.programs import Programs
+from skyrail.install.programs import Done, Programs
 from skyrail.install.release import complaint, unsafe
 from skyrail.install.values import Answers
 
@@ -103,6 +103,25 @@ def test_what_is_refused_changes_nothing(cluster: FakeCluster):
     assert "Please put it into a Secret" in done.output
     assert cluster.changed() == []
     assert list(Path().iterdir()) == []
+
+
+def test_what_was_changed_by_hand_is_set_back(cluster: FakeCluster):
+    """Helm 4 stops at it, and does it when it is told to; Helm 3 has no such word, and does it anyway."""
+    said = 'Error: UPGRADE FAILED: Apply failed with 1 conflict: conflict with "kubectl-edit" using v1: .data.a'
+    upgrade = cluster._helm_upgrade
+    cluster._helm_upgrade = lambda words, text: (  # type: ignore[method-assign]
+        upgrade(words, text) if "--force-conflicts" in words else Done(1, "", said)
+    )
+    assert run("--yes").exit_code == 0
+    assert [each.count("--force-conflicts") for each in cluster.changed()] == [0, 1]
+
+
+def test_helm_s_complaint_is_said_without_its_log(cluster: FakeCluster):
+    said = 'level=INFO msg="found symbolic link"\nlevel=WARN msg="x"\nError: UPGRADE FAILED: no matches for kind'
+    cluster._helm_upgrade = lambda *_: Done(1, "", said)  # type: ignore[method-assign]
+    done = run("--yes")
+    assert isinstance(done.exception, SkyrailError)
+    assert done.exception.message == "Helm could not install sky: Error: UPGRADE FAILED: no matches for kind"
 
 
 def test_check_lists_what_would_be_made(cluster: FakeCluster):

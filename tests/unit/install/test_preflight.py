@@ -10,9 +10,11 @@ import pytest
 import yaml
 from tests.fakes.cluster_programs import FakeCluster, namespace, node, secret, storage_class
 
+from skyrail.errors import SkyrailError
 from skyrail.install import chart, preflight
 from skyrail.install.checks import Check, State
 from skyrail.install.checks.admission import admission
+from skyrail.install.checks.rights import wanted
 from skyrail.install.plan import Plan, Request
 from skyrail.install.programs import Done, ProgramError, Programs
 from skyrail.install.values import Answers
@@ -109,9 +111,7 @@ PROBLEMS = [
         id="45 nobody is signed in",
     ),
     pytest.param(lambda _: None, {"scheduler": {"replcas": 2}}, "Values", "no key scheduler.replcas", id="50 values"),
-    pytest.param(
-        lambda _: None, {"executor": "Foo"}, "Values", "'/executor': value must be one of", id="55 the schema"
-    ),
+    pytest.param(lambda _: None, {"executor": "Foo"}, "Values", "executor: value must be one of", id="55 the schema"),
     pytest.param(
         lambda _: None,
         {"ingress": {"kind": "gateway", "host": "a.b", "gateway": {"name": "web"}}},
@@ -218,6 +218,41 @@ PROBLEMS = [
         "Dry run",
         "admission webhook denied the request: no team label",
         id="220 a policy",
+    ),
+    pytest.param(
+        _set("server_says", "error: You must be logged in to the server"),
+        {},
+        "Cluster",
+        "does not know you",
+        id="225 nobody is signed in",
+    ),
+    pytest.param(
+        lambda _: None,
+        {"scheduler": {"resources": {"requests": {"cpu": "lots"}}}},
+        "Values",
+        "(scheduler) says 'lots' of cpu",
+        id="226 no amount",
+    ),
+    pytest.param(
+        lambda _: None,
+        {"scheduler": {"resources": {"request": {"cpu": 1}}}},
+        "Values",
+        "(scheduler) has resources.request,",
+        id="227 a key of resources",
+    ),
+    pytest.param(
+        lambda _: None,
+        {"storage": {"volume": {"size": "8GB"}}},
+        "Values",
+        "volume sky-shared says '8GB' of storage",
+        id="228 no size",
+    ),
+    pytest.param(
+        lambda _: None,
+        {"ingress": {"kind": "ingress", "host": "a.b", "class": "nginx"}},
+        "Way in",
+        "There is no IngressClass nginx; there is none",
+        id="229 no ingress controller",
     ),
     pytest.param(
         _replace(
@@ -409,3 +444,55 @@ def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 )
 def test_each_object_that_a_dry_run_refuses_is_one_sentence(said: str, found: list[str]):
     assert [each.found for each in admission(1, said)] == found
+
+
+def test_what_a_dry_run_cannot_know_is_no_refusal():
+    """An administrator of one namespace binds Roles that it did not make, since nothing is made."""
+    start = 'Error from server (NotFound): error when creating "STDIN": rolebindings.rbac.authorization.k8s.io'
+    said = f'{start} "sky-scheduler" not found\n{start} "sky-secrets" not found'
+    assert [each.state for each in admission(1, said)] == [State.OK]
+    [refusal] = admission(1, f"{said}\nError from server (Forbidden): admission webhook denied the request: no")
+    assert refusal.found == "admission webhook denied the request: no"
+
+
+@pytest.mark.parametrize(
+    ("space", "release", "found"),
+    [
+        pytest.param("Team_A", "sky", "'Team_A' cannot be the name of a namespace.", id="00 a namespace"),
+        pytest.param("team", "sky.a", "'sky.a' cannot be the name of a release.", id="10 a dot"),
+        pytest.param("team", "1sky", "'1sky' cannot be the name of a release.", id="20 a digit first"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(space: str, release: str, found: str):
+    cluster = FakeCluster()
+    plan = preflight.check(Programs(space, execute=cluster.execute), Request(release, chart.find()))
+    assert [each.found for each in refused(plan)] == [found]
+    assert cluster.commands == []
+
+
+def test_a_gateway_is_not_looked_for_where_there_is_no_such_kind():
+    values = {"ingress": {"kind": "gateway", "host": "a.b", "gateway": {"name": "web"}}}
+    plan = plan_of(FakeCluster(), values)
+    assert not {"Way in", "Names"} & {each.name for each in plan.checks}
+
+
+def test_a_limit_range_is_one_row_however_many_are_beyond_it():
+    cluster = FakeCluster()
+    cluster.objects.append(_limits(min={"cpu": "10"}))
+    [row] = refused(plan_of(cluster))
+    assert "allows at least 10 of cpu" in row.found
+    assert "(scheduler) says 300m" in row.found
+    assert "(api-server) says 200m" in row.found
+
+
+def test_a_values_file_that_is_no_text_is_named():
+    Path("mine.yaml").write_bytes(b"\x8d\xff")
+    request = Request("sky", chart.find(), (Path("mine.yaml"),))
+    with pytest.raises(SkyrailError, match=r"mine.yaml is no text"):
+        preflight.check(Programs("team", execute=FakeCluster().execute), request)
+
+
+def test_a_right_is_asked_for_once():
+    asked = wanted(plan_of(FakeCluster()).objects, new_namespace=False)
+    words = [(each.verb, each.words) for each in asked]
+    assert len(words) == len(set(words))

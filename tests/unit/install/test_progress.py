@@ -72,7 +72,7 @@ def test_it_gives_up_at_its_deadline_and_names_what_is_not_ready():
     cluster.objects.append(workload("Deployment", ready=False))
     with pytest.raises(StuckError, match=r"not ready after 60 s.\n  deployment/sky-a: 0/1 ready") as caught:
         wait(cluster, cluster.objects[-1:], timeout=60)
-    assert "skyrail uninstall --release sky" in caught.value.fix
+    assert "skyrail uninstall --namespace team --release sky" in caught.value.fix
 
 
 def _pod(name: str, state: Object, component: str = "api-server", **more: Object) -> Object:
@@ -136,9 +136,66 @@ def test_a_cluster_that_is_away_for_a_moment_is_waited_for():
     cluster = FakeCluster()
     ready = [workload("Deployment", ready=True)]
     cluster.objects += ready
-    answers = [Done(1, "", "The connection to the server 10.0.0.1:6443 was refused")]
+    answers = [Done(1, "", "The connection to the server 10.0.0.1:6443 was refused")] * 6
     execute = cluster.execute
     cluster.execute = lambda *call: answers.pop() if answers else execute(*call)  # type: ignore[method-assign]
     shown, _ = wait(cluster, ready)
-    assert [each.done for each in shown] == [False, True]
-    assert "does not answer" in shown[0].stuck[0].reason
+    assert [each.done for each in shown] == [False] * 6 + [True]
+    assert [bool(each.stuck) for each in shown] == [False] * 5 + [True, False]
+    assert "does not answer" in shown[5].stuck[0].reason
+
+
+def test_what_passes_by_itself_is_not_shown():
+    """All parts start at once, and wait for a moment for the job that makes secrets, or for a node."""
+    cluster = FakeCluster()
+    cluster.objects.append(workload("Deployment", ready=False))
+    state = {"waiting": {"reason": "CreateContainerConfigError", "message": "couldn't find key password"}}
+    cluster.objects.append(_pod("sky-a-1", state))
+    shown = []
+    tools = Programs("team", execute=cluster.execute)
+    ticks = iter(range(0, 100, 4))
+    names = cluster.objects[-2:-1]
+    with pytest.raises(StuckError, match="cannot start: couldn't find key password"):
+        progress.wait(tools, "sky", names, shown.append, timeout=20, clock=lambda: next(ticks), sleep=lambda _: None)
+    assert [bool(each.stuck) for each in shown] == [False, False, False, True, True]
+
+
+def test_pods_that_an_upgrade_replaces_do_not_matter():
+    """Those of a wrong image are there until the right one works."""
+    cluster = FakeCluster()
+    cluster.objects.append(workload("Deployment", ready=False))
+    for name, made, state in (
+        ("sky-a-old", "2026-01-01T00:00:00Z", {"waiting": {"reason": "InvalidImageName"}}),
+        ("sky-a-new", "2026-01-01T00:05:00Z", {"waiting": {"reason": "ContainerCreating"}}),
+    ):
+        pod = _pod(name, state)
+        pod["metadata"] |= {
+            "creationTimestamp": made,
+            "labels": {**pod["metadata"]["labels"], "pod-template-hash": name},
+        }
+        cluster.objects.append(pod)
+    with pytest.raises(StuckError, match="not ready after 10 s"):
+        wait(cluster, cluster.objects[-3:-2], timeout=10)
+
+
+def test_what_crashes_again_and_again_has_not_healed_between():
+    """A pod that starts anew is not stuck for as long as it runs."""
+    cluster = FakeCluster()
+    cluster.objects.append(workload("Job", ready=False, name="sky-migrations"))
+    pod = _pod("sky-migrations-1", {"running": {}}, "migrations")
+    [container] = pod["status"]["containerStatuses"]
+    container["lastState"] = {"terminated": {"exitCode": 1}}
+    cluster.objects.append(pod)
+    cluster.logs["sky-migrations-1"] = "The database at pg:5432 refuses the password of the user 'airflow'."
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        container["state"] = {"running": {}} if now[0] % 60 < 30 else {"waiting": {"reason": "CrashLoopBackOff"}}
+
+    tools = Programs("team", execute=cluster.execute)
+    with pytest.raises(StuckError, match=r"refuses the password(.|\n)*database.passwordSecret"):
+        progress.wait(
+            tools, "sky", cluster.objects[-2:-1], lambda _: None, timeout=900, clock=lambda: now[0], sleep=sleep
+        )
+    assert now[0] <= 120

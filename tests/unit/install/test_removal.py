@@ -48,7 +48,7 @@ class Installed(FakeCluster):
     def _kubectl_delete(self, words: list[str], text: str) -> Any:
         if words[0] == "pods":
             self.objects = [one for one in self.objects if one["kind"] != "Pod"]
-        else:
+        elif words[0] != "statefulsets":
             kind = {"persistentvolumeclaims": "PersistentVolumeClaim", "secrets": "Secret"}[words[0]]
             names = [word for word in words[1:] if not word.startswith("-")]
             self.objects = [one for one in self.objects if one["kind"] != kind or one["metadata"]["name"] not in names]
@@ -107,6 +107,16 @@ def test_data_is_kept_though_it_was_not_installed_so():
     assert (upgrade, uninstalled) == ("upgrade", "uninstall")
 
 
+def test_workers_are_told_their_grace_before_helm_tells_them_an_hour():
+    """And their StatefulSet is gone by then: it would make them again."""
+    cluster = Installed()
+    remove(cluster, False)
+    told = [each for each in cluster.commands if each.startswith(("kubectl", "helm un")) and " get " not in each]
+    assert ["statefulsets" in told[0], "--cascade=orphan" in told[0]] == [True, True]
+    assert ["component=workers" in told[1], "--grace-period=30" in told[1]] == [True, True]
+    assert told[2].startswith("helm uninstall")
+
+
 def test_without_a_word_it_is_as_it_was_installed():
     assert remove(Installed(keep=True), None).keep
     assert not remove(Installed(), None).keep
@@ -163,7 +173,9 @@ def test_what_does_not_go_away_is_named(monkeypatch: pytest.MonkeyPatch):
 def test_what_is_left_is_said_with_what_removes_it():
     tools = Programs("team", execute=Installed(keep=True).execute)
     plan = removal.look(tools, "sky", None)
-    lines = removal.remaining(tools, plan, {"database": {"host": "pg"}, "storage": {"bucket": "s3://b"}})
+    values = {"database": {"host": "pg", "passwordSecret": "p"}, "mlflow": {"passwordSecret": "m"}}
+    lines = removal.remaining(tools, plan, {**values, "storage": {"bucket": "s3://b"}})
+    assert "secrets of yours: p, m" in lines
     assert f"  kubectl --namespace team delete secrets {' '.join(SECRETS)}" in lines
     assert "the databases on pg, with all that is in them" in lines
     assert lines[-1] == "  kubectl delete namespace team"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from skyrail.install.logs import diagnosed, migrating
+from skyrail.install.logs import diagnosed, waiting_for_database
 from skyrail.install.stuck import NEVER, SOON, UNTIL_DEADLINE, Stuck, stuck, unready
 from skyrail.operations import schema
 from skyrail.operations.database import DatabaseError, problem
@@ -212,7 +212,7 @@ def test_migrations_that_run_are_asked_what_they_wait_for():
     """While they wait nothing fails: only their log says that the database does not answer."""
     one = pod(container({"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "migrations"))
     one["metadata"]["labels"]["app.kubernetes.io/component"] = "migrations"
-    [found] = migrating([one])
+    [found] = waiting_for_database([one])
     assert found.log == ("sky-scheduler-0", "--container", "migrations")
 
 
@@ -231,3 +231,25 @@ def test_what_runs_and_does_not_answer_is_named_with_its_probe():
         "scheduler runs and is not ready: Startup probe failed: No SchedulerJob has ever sent a heartbeat."
     )
     assert unready([one], []) == []
+
+
+def test_an_image_has_waited_as_long_between_two_tries():
+    """Clusters write another sentence then, and it would be a new reason with a minute of its own."""
+    states = [waiting("ErrImagePull", PULL), waiting("ImagePullBackOff", f"{BACK_OFF}: ErrImagePull: {PULL}")]
+    first, second = [stuck([pod(container(state))], [], [], [])[0] for state in states]
+    assert first == second
+
+
+def test_a_registry_whose_name_nobody_knows_is_not_waited_for():
+    said = "dial tcp: lookup registry.exmaple.com on 10.0.0.10:53: no such host"
+    assert stuck([pod(container(waiting("ErrImagePull", said)))], [], [], [])[0].patience == SOON
+
+
+def test_all_that_wait_for_the_database_are_named_when_migrations_are_over():
+    """PgBouncer may have another password than they had."""
+    waits = pod(start=(container({"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "wait"),))
+    migrations = pod(phase="Running")
+    migrations["metadata"] = {"name": "sky-migrations-1", "labels": {"app.kubernetes.io/component": "migrations"}}
+    assert waiting_for_database([waits, migrations]) == []
+    migrations["status"]["phase"] = "Succeeded"
+    assert [each.name for each in waiting_for_database([waits, migrations])] == ["pod/sky-scheduler-0"]

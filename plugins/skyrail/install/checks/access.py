@@ -68,11 +68,8 @@ def _class(name: str, classes: Sequence[Object] | None) -> list[Check]:
     names = [each["metadata"]["name"] for each in classes]
     there = ", ".join(names) or "none: no ingress controller is installed"
     if name and name not in names:
-        return [
-            refused(
-                "Way in", f"There is no IngressClass {name}; there is {there}.", "Set ingress.class to one of them."
-            )
-        ]
+        fix = "Set ingress.class to one of them." if names else "Install an ingress controller first."
+        return [refused("Way in", f"There is no IngressClass {name}; there is {there}.", fix)]
     default = [
         each["metadata"]["name"]
         for each in classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,17 @@ from skyrail.install.manifests import Object, key
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 OPENSHIFT = "openshift.io/sa.scc.uid-range"
+
+
+def names(space: str, release: str) -> list[Check]:
+    """Refuse what cannot be the name of a namespace or a release, whose name begins those of Services."""
+    fix = "Use lower-case letters, digits and dashes, and begin with a letter."
+    rows = []
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", space):
+        rows.append(refused("Namespace", f"{space!r} cannot be the name of a namespace.", fix))
+    if not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", release):
+        rows.append(refused("Release", f"{release!r} cannot be the name of a release.", fix))
+    return rows
 
 
 def namespace(name: str, found: Sequence[Object] | None, user: Any) -> list[Check]:

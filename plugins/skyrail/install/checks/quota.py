@@ -84,19 +84,33 @@ def limits(objects: Sequence[Object], ranges: Sequence[Object] | None) -> list[C
     """Compare each container and claim with the namespace's LimitRanges."""
     if ranges is None:
         return [unknown("Limits", "You may not see the namespace's LimitRanges.")]
-    rows = []
+    # One row for each limit: who has a small one would read a row for each container.
+    beyond: dict[tuple[str, str], list[str]] = {}
     for limit in _limits(ranges, "Container"):
         for name, template, _ in pods(objects):
             for container in containers(template["spec"]):
-                rows += _beyond(f"{name} ({container['name']})", container, limit)
+                for allowed, has in _beyond(container, limit):
+                    beyond.setdefault(allowed, []).append(f"{name} ({container['name']}) says {has}")
     for limit in _limits(ranges, "PersistentVolumeClaim"):
         for name, spec, _ in claims(objects):
-            rows += _beyond(name, {"resources": spec["resources"]}, limit)
+            for allowed, has in _beyond({"resources": spec["resources"]}, limit):
+                beyond.setdefault(allowed, []).append(f"the volume {name} says {has}")
+    rows = [
+        refused(
+            "Limits",
+            f"A LimitRange allows {allowed} of {resource}, and {', '.join(found)}.",
+            "Change the size of the volume, or the LimitRange."
+            if resource == "storage"
+            else "Change its `resources`, or the LimitRange.",
+        )
+        for (allowed, resource), found in beyond.items()
+    ]
     return rows or ([ok("Limits", "All containers are within the namespace's LimitRanges.")] if ranges else [])
 
 
-def _beyond(name: str, container: Mapping[str, Any], limit: Mapping[str, Any]) -> list[Check]:
-    rows = []
+def _beyond(container: Mapping[str, Any], limit: Mapping[str, Any]) -> list[tuple[tuple[str, str], str]]:
+    """Return what a container is beyond, and what it says."""
+    rows: list[tuple[str, str, Any]] = []
     for resource, most in (limit.get("max") or {}).items():
         sizes = {**_sizes(container, "requests"), **_sizes(container, "limits")}
         if resource in sizes and amount(sizes[resource]) > amount(most):
@@ -109,14 +123,7 @@ def _beyond(name: str, container: Mapping[str, Any], limit: Mapping[str, Any]) -
         asked, most = _sizes(container, "requests").get(resource), _sizes(container, "limits").get(resource)
         if asked and most and amount(most) / amount(asked) > amount(ratio):
             rows.append((f"a limit of {ratio} times the request", resource, f"{asked} to {most}"))
-    return [
-        refused(
-            "Limits",
-            f"A LimitRange allows {allowed} of {resource}, and {name} says {has}.",
-            "Change its `resources`, or the LimitRange.",
-        )
-        for allowed, resource, has in rows
-    ]
+    return [((allowed, resource), str(has)) for allowed, resource, has in rows]
 
 
 def _sizes(container: Mapping[str, Any], which: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def wanted(objects: Sequence[Object], *, home: bool = True, new_namespace: bool 
         found |= {Right(verb, resource_of(one), group) for verb in VERBS}
         if one["kind"] == "Role":
             found |= {
-                Right(verb, resource, group)
+                Right(verb, *_parted(resource, group))
                 for rule in one["rules"]
                 for verb in rule["verbs"]
                 for resource in rule["resources"]
@@ -61,6 +61,12 @@ def wanted(objects: Sequence[Object], *, home: bool = True, new_namespace: bool 
     if new_namespace:
         found.add(Right("create", "namespaces"))
     return sorted(found)
+
+
+def _parted(resource: str, group: str) -> tuple[str, str, str]:
+    """Return `pods/log` as a Role has it in the three parts of a question."""
+    name, _, below = resource.partition("/")
+    return name, group, below
 
 
 def review(right: Right, namespace: str) -> Object:
