@@ -80,8 +80,9 @@ def test_the_same_upgrade_again_changes_nothing(release: Release, values: Path):
     assert secrets(release) == kept
 
 
+@pytest.mark.skipif(not NEXT, reason="SKYRAIL_E2E_NEXT names no second build")
 def test_an_older_schema_is_migrated(release: Release, values: Path):
-    """A database of an earlier Airflow is brought to this one's schema by the upgrade, and a run goes on after it."""
+    """A database of an earlier Airflow is brought to the schema of a newer image, and a run goes on after it."""
     load = Load.start(release, worker_steps=20, pod_steps=4)
     kept = ("postgresql", "valkey", "pgbouncer")
     for kind in ("deployments", "statefulsets"):
@@ -92,7 +93,7 @@ def test_an_older_schema_is_migrated(release: Release, values: Path):
     component = "app.kubernetes.io/component in (api-server,scheduler,dag-processor,triggerer,workers)"
     wait_until("the platform has stopped", lambda: not release.space.get("pods", "-l", component)["items"], 300)
     downgrade(release, "3.2.0")
-    release.helm("upgrade", values, "--set", "scheduler.parallelism=40")
+    release.helm("upgrade", values, "--set", f"image.tag={NEXT}")
     steps = load.finish()
     assert not load.lost(steps)
 
