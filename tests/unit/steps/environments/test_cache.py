@@ -71,6 +71,15 @@ def test_a_built_environment_needs_nothing(locked, index, monkeypatch: pytest.Mo
     assert index.asked == []
 
 
+def test_no_index_is_asked_for_what_uv_has(locked, index, tmp_path: Path):
+    """A second machine's folder on the same disk, or an environment that made room: the files are there."""
+    lock = locked("alpha")
+    cache.ensure(lock)
+    index.asked.clear()
+    assert cache.build(lock, tmp_path / "another")
+    assert index.asked == []
+
+
 @pytest.mark.parametrize(
     "harm",
     [
