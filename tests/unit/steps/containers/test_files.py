@@ -100,15 +100,39 @@ def test_a_pipe_in_a_folder_is_refused(tmp_path: Path):
         packed(tmp_path / "model")
 
 
-def test_an_archive_writes_nothing_outside(tmp_path: Path):
+def _member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        pytest.param([_member("../out")], id="00 a name that leads out"),
+        pytest.param([_member("/tmp/skyrail-out")], id="01 a name from the root"),
+        pytest.param([_member("a/.."), _member("..")], id="02 no name at all"),
+        pytest.param([_member("a", tarfile.SYMTYPE, "../out")], id="10 a link that leads out"),
+        pytest.param([_member("a", tarfile.SYMTYPE, "/etc/passwd")], id="11 a link from the root"),
+        pytest.param([_member("a", tarfile.SYMTYPE, "."), _member("a/../../out")], id="12 out by way of a link"),
+        pytest.param([_member("a"), _member("a")], id="20 a file twice"),
+        pytest.param([_member("a", tarfile.LNKTYPE, "/etc/passwd")], id="30 a second name of a file"),
+        pytest.param([_member("a", tarfile.FIFOTYPE)], id="31 a pipe"),
+        pytest.param([_member("a", tarfile.CHRTYPE)], id="32 a device"),
+    ],
+)
+def test_an_archive_writes_nothing_outside(tmp_path: Path, members: list[tarfile.TarInfo]):
     """Even one that somebody else made."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo("../out"))
+        for member in members:
+            archive.addfile(member)
     file.seek(0)
-    with pytest.raises(tarfile.TarError):
-        unpack(file, tmp_path / "folder")
-    assert not (tmp_path / "out").exists()
+    with pytest.raises((tarfile.TarError, OSError)):
+        unpack(file, tmp_path / "in" / "folder")
+    assert [path.name for path in tmp_path.rglob("*") if "in" not in path.relative_to(tmp_path).parts] == []
+    assert not Path("/tmp/skyrail-out").exists()
+    assert not (tmp_path / "in" / "out").exists()
 
 
 def test_copies_are_gone_with_their_process(store: Store, tmp_path: Path):
