@@ -15,9 +15,11 @@ GROUPS = {
     "tests/integration/": "platform",
     "tests/unit/ui/": "MLflow",
     "tests/unit/tracking/": "MLflow",
+    "tests/unit/steps/test_capture.py": "capture",
     "tests/unit/auth/": "api-server",
 }
-"""Which server the tests of a folder need; the first that fits counts. What takes longest is named first."""
+"""Which server the tests of a folder need, or which file takes minutes; the first that fits counts. What takes longest is
+named first."""
 
 
 def group(nodeid: str) -> str:
