@@ -18,8 +18,9 @@ GROUPS = {
     "tests/unit/steps/test_capture.py": "capture",
     "tests/unit/auth/": "api-server",
 }
-"""Which server the tests of a folder need, or which file takes minutes; the first that fits counts. What takes longest is
-named first."""
+"""Which server the tests of a folder need, or which file takes minutes; the first that fits counts.
+
+What takes longest is named first."""
 
 
 def group(nodeid: str) -> str:
