@@ -110,7 +110,7 @@ def test_a_candidate_made_worse_on_purpose_is_refused(verdicts, finished, mlflow
 
     wait("a promotion", lambda: history(mlflow_client, names.PROMOTION))
     # Months are promoted meanwhile, and no spoiled month is worse beyond doubt than each champion of the year. January
-    # is worse than the first one, February's; April is worse than those that follow, May's and November's.
+    # is worse than the first one, February's; April is worse than the one that follows, May's.
     run = spoiled("2013-01") if champion() == "2" else None
     if run is None or run.data.tags[names.CHAMPION_VERSION] != "2":
         run = spoiled("2013-04")

@@ -62,7 +62,7 @@ class Capture:
         self._provenance: Provenance | None = None
         self._usage: Usage | None = None
         self._pickled: list[str] = []
-        self._nowhere = Path("/nonexistent")
+        self._nowhere: Path | None = None
         self._environment: dict[str, str | None] = {}
         self._spent = 0.0
         self._gave_up = False
@@ -144,12 +144,7 @@ class Capture:
             self._open()
             self._recorder = Recorder(self._folder, self.options.metrics)  # type: ignore[arg-type]
         with self._overhead("begun"):
-            if self.attempt is None:
-                # Nothing is recorded, and MLflow's client must still be led away: by itself it would make a database
-                # in the current folder.
-                self._nowhere = Path(tempfile.mkdtemp(prefix="skyrail-unrecorded-"))
-            aside = spool.Attempt(self._nowhere / f"unrecorded-{self._local_id}", self._local_id)
-            self._environment = lead(self.attempt or aside, self.settings.server)
+            self._environment = lead(self.attempt or self._unrecorded(), self.settings.server)
         return self
 
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
@@ -163,7 +158,8 @@ class Capture:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-        shutil.rmtree(self._nowhere, ignore_errors=True)
+        if self._nowhere is not None:
+            shutil.rmtree(self._nowhere, ignore_errors=True)
         with contextlib.suppress(Exception):
             timing(
                 CAPTURE_SECONDS,
@@ -252,6 +248,11 @@ class Capture:
         self.attempt, self._lock = spool.open_attempt(spool_folder(self.settings), run, event)
         self._folder = self.attempt.folder
         self._provenance.write_files(self._files, over=False)
+
+    def _unrecorded(self) -> spool.Attempt:
+        """Make an attempt that nobody sends. By itself MLflow's client would make a database in the current folder."""
+        self._nowhere = Path(tempfile.mkdtemp(prefix="skyrail-unrecorded-"))
+        return spool.Attempt(self._nowhere / f"unrecorded-{self._local_id}", self._local_id)
 
     def _event(self, event: spool.Event) -> None:
         if self.attempt is None:
